@@ -8,15 +8,18 @@ mod check;
 mod demo;
 mod discover;
 mod limits;
+mod path;
 mod plugin;
 mod serve;
 mod services;
+mod stoppable_output;
 mod usage;
 mod watch;
 
 use std::ffi::OsString;
 use std::io;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 
@@ -24,6 +27,7 @@ use crate::cli::{Cli, Command, help};
 use crate::engine::ResolverKind;
 use crate::escape::push_escaped;
 use crate::failure::{Failure, Status};
+use crate::os::standard_streams::{write_message, write_output_within};
 use crate::os::stop::{BlockedSignals, StopHandle};
 use crate::output::text::ColorMode;
 use crate::settings::SettingsError;
@@ -73,6 +77,7 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
         Command::Watch(args) => watch::run(*args),
+        Command::Path(args) => path::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),
@@ -128,8 +133,7 @@ fn usage_error(text: &str) -> Exit {
 fn log_line(text: &str) {
     let mut line = error_line(text);
     line.push('\n');
-    // A closed standard error leaves nothing to report the error to.
-    let _ = io::stderr().write_all(line.as_bytes());
+    write_message(line.as_bytes());
 }
 
 /// A usage or configuration error as one line, without a line end.
@@ -148,6 +152,19 @@ fn error_line(text: &str) -> String {
 /// Prints these bytes and returns `exit`. A closed standard output is not an error.
 fn print(bytes: &[u8], exit: Exit) -> Exit {
     print_with(exit, |out| out.write_all(bytes))
+}
+
+/// Prints the value of a probe, whose time is limited. If the reader does not read for longer than
+/// `patience`, that is an error.
+fn print_within(bytes: &[u8], exit: Exit, patience: Duration) -> Exit {
+    match write_output_within(bytes, patience) {
+        Ok(()) => exit,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            usage_error("write to standard output: nobody reads it")
+        }
+        Err(error) => usage_error(&format!("write to standard output: {error}")),
+    }
 }
 
 /// Prints what the closure writes, and returns the exit status as [`print()`] does.

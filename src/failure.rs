@@ -242,6 +242,28 @@ impl fmt::Display for IcmpFact {
 }
 
 impl IcmpFact {
+    /// Whether the port is unreachable, which refuses a connect (`ECONNREFUSED`).
+    pub fn is_port_unreachable(&self) -> bool {
+        matches!(
+            (self.version, self.kind, self.code),
+            (IcmpVersion::V4, 3, 3) | (IcmpVersion::V6, 1, 4)
+        )
+    }
+
+    /// Whether the time to live of a packet ended on its way (`ICMPv6`: the hop limit).
+    pub fn is_time_exceeded(&self) -> bool {
+        matches!(
+            (self.version, self.kind, self.code),
+            (IcmpVersion::V4, 11, 0) | (IcmpVersion::V6, 3, 0)
+        )
+    }
+
+    /// The meaning with type and code: `administratively prohibited (ICMP type 3 code 13)`.
+    pub fn description(&self) -> String {
+        let Self { kind, code, .. } = self;
+        format!("{} (ICMP type {kind} code {code})", self.meaning())
+    }
+
     /// The meaning of the message, in the terms of RFC 1122, RFC 1812 and RFC 4443.
     pub fn meaning(&self) -> &'static str {
         match (self.version, self.kind, self.code) {

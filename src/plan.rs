@@ -161,6 +161,8 @@ pub struct ProbeSpec {
     pub timeout: Duration,
     /// Several connects instead of one.
     pub attempts: Option<Attempts>,
+    /// Whether the path of the SYNs is traced.
+    pub tracing: Tracing,
     /// What counts as up.
     pub expected: Expected,
     /// The layer that starts directly after the connect, such as TLS. With one, no step is
@@ -190,6 +192,7 @@ impl Default for ProbeSpec {
             bind: LocalBind::default(),
             timeout: Self::TIMEOUT,
             attempts: None,
+            tracing: Tracing::Never,
             expected: Expected::Open,
             layer: None,
             steps: Vec::new(),
@@ -437,6 +440,17 @@ pub struct Attempts {
 impl Attempts {
     /// The default interval.
     pub const INTERVAL: Duration = Duration::from_millis(200);
+}
+
+/// Whether the path to the target is traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tracing {
+    /// No.
+    Never,
+    /// Once SYNs of a probe go unanswered.
+    WhenUnanswered,
+    /// The probe does nothing else, and asks every hop so many times.
+    Rounds(NonZeroU32),
 }
 
 /// What counts as up.

@@ -20,6 +20,7 @@ pub mod options;
 mod origins;
 pub mod overrides;
 mod parse;
+pub mod path;
 pub mod request;
 mod secret_tls;
 pub mod services;
@@ -32,5 +33,5 @@ mod tls_values;
 pub mod validate;
 pub mod watch;
 
-pub use check::{Check, check};
+pub use check::{Check, check, unprobed};
 pub use error::{Key, Located, Location, SettingsError};

@@ -12,11 +12,12 @@
 //!   this machine was suspended, and a failure shortly after that, while the network of this machine
 //!   is not back yet. An unknown probe starts no outage, ends none and is no loss.
 //! * Durations come from the monotonic clock and from the time that this machine was suspended
-//!   (clock_gettime(2): `CLOCK_BOOTTIME` minus `CLOCK_MONOTONIC`). The time of day is only shown: a
+//!   (`clock_gettime(2)`: `CLOCK_BOOTTIME` minus `CLOCK_MONOTONIC`). The time of day is only shown: a
 //!   clock that is set changes no duration and causes no outage.
 //! * Memory is bounded, however long a run is: counts, buckets, and lists with a maximum length.
 
 pub mod histogram;
+pub mod idle;
 pub mod model;
 pub mod moment;
 pub mod order;

@@ -27,7 +27,7 @@ use crate::commands::plugin::long::{LongRequest, LongRequests};
 use crate::commands::plugin::probing::ProbingThread;
 use crate::commands::plugin::reload::Reloading;
 use crate::commands::plugin::requests::OpenRequests;
-use crate::commands::{Exit, batch, error_line, internal_error};
+use crate::commands::{Exit, batch, check, error_line, internal_error};
 use crate::engine::Limits;
 use crate::os::sibling::wait_beside;
 use crate::os::stop::ignore_signals;
@@ -275,8 +275,16 @@ impl Plugin {
         }
     }
 
+    #[allow(clippy::needless_pass_by_value)]
     fn check(&mut self, id: u32, key: CheckKey, most: Duration) -> Result<(), NoAnswer> {
-        let check = self.settings.check(key, most).map_err(NoAnswer::Mistake)?;
+        let check = match self.settings.check(key.clone(), most) {
+            Ok(check) => check,
+            Err(error) => {
+                let document = check::unprobed_document(&key.arguments(None), &error);
+                let mistake = || NoAnswer::Mistake(error.to_string());
+                return Err(document.map_or_else(mistake, NoAnswer::Document));
+            }
+        };
         let policy = self.settings.policy();
         // If a run has ended because of a local error or a defect, the next one may succeed.
         for _ in 0..2 {

@@ -4,6 +4,7 @@
 //! a probe. This thread receives what started and ended, adds it to the model, and shows it.
 
 mod feed;
+mod idle;
 mod live;
 mod run_clock;
 mod stream;
@@ -14,7 +15,7 @@ use std::{io, thread};
 
 use crate::cli::values::non_empty;
 use crate::cli::watch::WatchArgs;
-use crate::commands::batch::output::StoppableOutput;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::commands::watch::feed::{Feed, FeedEvent, Tracker};
 use crate::commands::watch::live::LiveView;
 use crate::commands::watch::run_clock::RunClock;
@@ -49,8 +50,11 @@ pub fn run(args: WatchArgs) -> CommandResult {
     let format = format(watch.format)?;
     let stop = StopHandle::on_signals_with(Exit::Down.code().into(), terminal::restore)
         .map_err(|error| cannot_start(&error))?;
+    if let Some(longest) = watch.idle {
+        return idle::run(&watch, longest, format, &stop);
+    }
     let wake = WakeHandle::new().map_err(|error| cannot_start(&error))?;
-    WatchSession::start(&watch, format, stop, wake)?.run()
+    Ok(WatchSession::start(&watch, format, stop, wake)?.run())
 }
 
 fn cannot_start(error: &io::Error) -> SettingsError {
@@ -153,7 +157,7 @@ impl WatchSession {
         })
     }
 
-    fn run(mut self) -> CommandResult {
+    fn run(mut self) -> Exit {
         let error = self.watch();
         // The terminal is restored before anything else is printed.
         let unwritten = match &mut self.output {
@@ -181,9 +185,9 @@ impl WatchSession {
         match error {
             Some(text) => {
                 log_line(&text);
-                Ok(Exit::Down)
+                Exit::Down
             }
-            None => Ok(exit),
+            None => exit,
         }
     }
 

@@ -13,6 +13,7 @@ mod poller;
 mod sessions;
 mod shutdown;
 mod sockets;
+mod trace;
 mod unanswered;
 mod unread;
 pub(super) mod worker;
@@ -33,6 +34,7 @@ use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shorta
 use crate::engine::event_loop::poller::{EVENTS, Poller, SOURCE, STOP};
 use crate::engine::event_loop::sessions::{Sessions, SlotState};
 use crate::engine::event_loop::shutdown::RunDeadline;
+use crate::engine::event_loop::trace::TraceConnections;
 use crate::engine::event_loop::unanswered::UnansweredConnects;
 use crate::engine::event_loop::worker::Worker;
 use crate::engine::index::{ConnId, SessionId, SessionKey};
@@ -109,6 +111,8 @@ struct EventLoop<'e, 's> {
     pending: Pending,
     /// Connects that count for their address until they are unanswered for too long.
     unanswered: UnansweredConnects,
+    /// The connections that trace paths.
+    traces: TraceConnections,
     /// What is counted of the received bytes.
     memory: ReceiveMemory,
     /// Resolves names; its lookups are keyed by [`SessionId::index`].
@@ -146,6 +150,7 @@ impl<'e, 's> EventLoop<'e, 's> {
             connections: Connections::new(capacity),
             pending: Pending::default(),
             unanswered: UnansweredConnects::default(),
+            traces: TraceConnections::default(),
             memory: ReceiveMemory::default(),
             resolver,
             actions: Actions::new(),
@@ -457,6 +462,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                     attempt,
                     address,
                     shortage: Shortage::Nothing,
+                    limited: None,
                 });
             }
             Action::Secure(attempt, layer) => self.secure(id, attempt, &layer, now),
@@ -478,6 +484,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                     self.connections.unread.push_back(connection);
                 }
             }
+            Action::Trace(attempt, action) => self.trace(id, attempt, action, now),
             // Only observed by the sink.
             Action::Explain(..) => {}
             Action::Shutdown(attempt) => {

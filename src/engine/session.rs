@@ -17,6 +17,7 @@ mod verdict;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,9 +30,12 @@ use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
 use crate::engine::session::race::{AddressRace, AddressRule};
 use crate::failure::{Failure, Status};
 use crate::os::socket::{TcpExchange, TcpInfo};
-use crate::plan::{AddressSelection, Plan};
+use crate::plan::{AddressSelection, Plan, Tracing};
 use crate::policy::{Decision, Policy};
 use crate::report::Report;
+
+/// The most addresses of one name whose paths are traced.
+const MAX_TRACES: usize = 4;
 
 /// One probe. Thousands are in flight at once, so rarely needed state is boxed.
 #[derive(Debug)]
@@ -240,6 +244,12 @@ impl Session {
         self.attempt(id).is_some_and(Attempt::is_behind)
     }
 
+    /// Whether this SYN of the trace of an attempt still waits to be sent.
+    pub fn awaits_syn(&self, id: AttemptId, number: NonZeroU16) -> bool {
+        self.attempt(id)
+            .is_some_and(|attempt| attempt.awaits_syn(number))
+    }
+
     /// The address and port that this attempt connects to.
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
         self.attempt(id)
@@ -317,7 +327,10 @@ impl Session {
                 self.decide(Some(Arc::new(failure)), now);
                 None
             }
-            Event::Opened(id) => self.with(id, |attempt, _| attempt.opened(now)),
+            Event::Opened(id) => self.opened(id, now),
+            Event::Trace(id, event) => self.with(id, |attempt, plan| {
+                attempt.trace_event(plan, event, now, actions);
+            }),
             Event::Blocked(id, why) => self.with(id, |attempt, _| attempt.blocked(why)),
             Event::Connected(id, source, info) => self.with(id, |attempt, plan| {
                 attempt.connected(plan, source, info, now, actions);
@@ -490,6 +503,27 @@ impl Session {
         let attempt = self.attempts.as_mut_slice().get_mut(id.index())?;
         attempt.drive(&self.plan, then);
         Some(id.index())
+    }
+
+    /// The SYN of this attempt was sent. The paths of a few addresses are traced, but not of
+    /// several attempts to one address.
+    fn opened(&mut self, id: AttemptId, now: Instant) -> Option<usize> {
+        let index = self.with(id, |attempt, _| attempt.opened(now));
+        if self.plan.spec.tracing == Tracing::Never {
+            return index;
+        }
+        let most = match self.plan.spec.attempts {
+            Some(_) => 1,
+            None => MAX_TRACES,
+        };
+        let traces = self.attempts().iter().filter(|other| other.has_trace());
+        let deadline = self.deadline();
+        if traces.count() < most {
+            self.with(id, |attempt, plan| {
+                attempt.prepare_trace(plan, now, deadline);
+            });
+        }
+        index
     }
 
     /// Drops the captures of all attempts but the last successful one, else the last one, which the

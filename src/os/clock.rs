@@ -21,7 +21,7 @@ const APART: Duration = Duration::from_millis(1);
 /// How often the clocks are read again because this process was interrupted between them.
 const RETRIES: u32 = 10;
 
-/// Reads the clocks (clock_gettime(2)).
+/// Reads the clocks (`clock_gettime(2)`).
 pub fn read() -> ClockReading {
     let mut reading = read_once();
     for _ in 0..RETRIES {
@@ -58,7 +58,7 @@ fn read_clock(clock: libc::clockid_t) -> Duration {
 }
 
 /// The offset of the local time from UTC in seconds at this time, in seconds since 1970; east is
-/// positive (localtime_r(3)). 0 if there is none.
+/// positive (`localtime_r(3)`). 0 if there is none.
 #[allow(
     clippy::useless_conversion,
     clippy::unnecessary_cast,
@@ -87,9 +87,9 @@ mod tests {
         let first = read();
         std::thread::sleep(Duration::from_millis(20));
         let second = read();
-        let passed = second.monotonic - first.monotonic;
+        let passed = second.monotonic.saturating_sub(first.monotonic);
         assert!(passed >= Duration::from_millis(20), "{passed:?}");
-        let suspended = (second.boot - first.boot).abs_diff(passed);
+        let suspended = second.boot.saturating_sub(first.boot).abs_diff(passed);
         assert!(suspended < Duration::from_millis(10), "{suspended:?}");
         // After 2020.
         assert!(first.wall > 1_577_836_800_000_000);

@@ -157,6 +157,33 @@ fn exchange(info: &[u8], written: u64) -> Option<TcpExchange> {
     })
 }
 
+/// Whether the peer's kernel has acknowledged our FIN (`tcpi_state`, in the states of RFC 9293,
+/// section 3.3.2).
+///
+/// # Errors
+/// The error of getsockopt(2).
+pub fn is_fin_acknowledged(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    // linux/tcp_states.h; the C library of musl does not define them.
+    const FIN_WAIT2: u8 = 5;
+    const TIME_WAIT: u8 = 6;
+    const CLOSE: u8 = 7;
+    // The kernel writes as many bytes as there are: the state is the first one (linux/tcp.h).
+    let mut state = 0_u8;
+    // SAFETY: the kernel writes at most `length` bytes, the size of the local.
+    let result = unsafe {
+        let mut length = socklen_of::<u8>();
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut state).cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    check(result)?;
+    Ok(matches!(state, FIN_WAIT2 | TIME_WAIT | CLOSE))
+}
+
 /// Queues ICMP errors of a connect in the socket's error queue (`IP_RECVERR`, `IPV6_RECVERR`;
 /// ip(7), ipv6(7)).
 ///
@@ -189,6 +216,26 @@ fn set_recverr(socket: BorrowedFd<'_>, remote: IpAddr, value: c_int) -> io::Resu
 /// The error of setsockopt(2).
 pub fn bind_address_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+/// Sets the time to live of what the socket sends (`IP_TTL`, ip(7); `IPV6_UNICAST_HOPS`, ipv6(7)).
+///
+/// # Errors
+/// The error of setsockopt(2).
+pub fn set_time_to_live(socket: BorrowedFd<'_>, remote: IpAddr, hops: u8) -> io::Result<()> {
+    let hops = c_int::from(hops);
+    match remote {
+        IpAddr::V4(_) => set_int(socket, libc::IPPROTO_IP, libc::IP_TTL, hops),
+        IpAddr::V6(_) => set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, hops),
+    }
+}
+
+/// Lets the kernel repeat the SYN at most once, which is the minimum (`TCP_SYNCNT`, tcp(7)).
+///
+/// # Errors
+/// The error of setsockopt(2).
+pub fn limit_syns(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_int(socket, libc::IPPROTO_TCP, libc::TCP_SYNCNT, 1)
 }
 
 fn set_int(socket: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {

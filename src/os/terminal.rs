@@ -27,7 +27,7 @@ static IS_LIVE: AtomicBool = AtomicBool::new(false);
 /// (ECMA-48, and the private modes of xterm).
 const BEGIN: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[0m\x1b[2J";
 /// Ends it. CAN ends an escape sequence of which only a part was written.
-const END: &[u8] = b"\x18\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+const END: &[u8] = b"\x18\x1b[0m\x1b[2J\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// How long a terminal that shows nothing may delay the end, in milliseconds.
 const PATIENCE: i32 = 50;
@@ -87,8 +87,10 @@ impl LiveTerminal {
         // Keys are read one by one and are not shown. They still cause signals, except Ctrl-\, which
         // would leave a core file.
         mode.c_lflag &= !(libc::ICANON | libc::ECHO);
-        if let Some(quit) = mode.c_cc.get_mut(libc::VQUIT) {
-            *quit = 0;
+        for (key, value) in [(libc::VQUIT, 0), (libc::VMIN, 1), (libc::VTIME, 0)] {
+            if let Some(place) = mode.c_cc.get_mut(key) {
+                *place = value;
+            }
         }
         IS_LIVE.store(true, Ordering::SeqCst);
         // SAFETY: the pointer is to a local.
@@ -109,7 +111,8 @@ impl LiveTerminal {
     /// The error of write(2), such as a terminal that was closed.
     pub fn write(&self, bytes: &[u8]) -> io::Result<bool> {
         let Some(mut file) = self.file.as_ref() else {
-            return crate::os::stdout::write(bytes).map(|written| written == bytes.len());
+            return crate::os::standard_streams::write_output(bytes)
+                .map(|written| written == bytes.len());
         };
         let mut rest = bytes;
         while !rest.is_empty() {

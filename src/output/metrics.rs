@@ -585,14 +585,14 @@ pub const METRICS: [Metric; 78] = [
         "hops",
         "routers that answered SYNs with a small time to live, with --path: hop, address, time",
         Empty,
-        FromConnection(|t| path::hops(t.path.as_deref()?)),
+        FromConnection(|t| Some(path::hops(t.path.as_deref()?))),
     ),
     row(
         "path.last_hop",
         "number",
         "number of the last hop that answered",
         Zero,
-        FromConnection(|t| Some(Integer(t.path.as_ref()?.last()?.hop.into()))),
+        FromConnection(|t| Some(Integer(t.path.as_ref()?.last_hop()?.into()))),
     ),
     row(
         "path.last",

@@ -6,7 +6,7 @@ use crate::output::metric_value::Value;
 use crate::path_facts::{Hop, HopAnswer, PathFacts};
 
 /// The hops that answered, in their order; each router once per hop.
-pub(super) fn hops(path: &PathFacts) -> Option<Value<'static>> {
+pub(super) fn hops(path: &PathFacts) -> Value<'static> {
     let mut buffer = Vec::new();
     let mut json = JsonWriter::new(&mut buffer);
     json.open_array();
@@ -20,7 +20,7 @@ pub(super) fn hops(path: &PathFacts) -> Option<Value<'static>> {
         }
     }
     json.close_array();
-    Some(Value::Json(json::into_string(buffer)))
+    Value::Json(json::into_string(buffer))
 }
 
 fn write_hop(hop: &Hop, json: &mut JsonWriter<'_>) {

@@ -29,7 +29,7 @@ pub use invalid::{Invalid, Rows};
 pub use options::{BatchRequest, Bounds, bounds, seed};
 pub use shard::Shard;
 use sources::non_empty;
-pub use sources::{configured, parts};
+pub use sources::{configured, list_errors, parts};
 pub use spec_cache::{SpecCache, TARGET_TIMEOUT};
 pub use target_list::OnError;
 

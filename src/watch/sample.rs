@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::{Failure, Status};
-use crate::report::{ConnectionReport, Report};
+use crate::report::{ConnectionReport, Report, RoundTrip};
 use crate::tls_facts::TlsFacts;
 use crate::watch::moment::Moment;
 
@@ -27,6 +27,8 @@ pub struct Sample {
     pub first_byte: Option<Duration>,
     /// The number of retransmitted SYNs.
     pub syn_retransmits: u32,
+    /// The number of retransmitted segments of a dialogue or a handshake.
+    pub data_retransmits: u32,
     /// The address that was connected to.
     pub address: Option<IpAddr>,
     /// The local address.
@@ -87,20 +89,22 @@ impl Sample {
             wall: delivered.wall.saturating_sub(closing_micros),
         };
         let taken = delivered.running.saturating_sub(start.running);
-        let was_stopped = taken > report.plan.spec.timeout.saturating_add(DELIVERY);
         let connected =
             connection.filter(|connection| connection.connect.is_some() || report.is_up());
         Self {
             start,
             end,
-            result: result(report, end.suspended_since(&start), was_stopped),
+            result: result(report, end.suspended_since(&start), taken),
             connect: connection.and_then(|connection| connection.connect),
             rtt: connected
                 .and(tcp)
                 .and_then(|tcp| tcp.rtt)
-                .map(|rtt| rtt.smoothed()),
+                .map(RoundTrip::smoothed),
             first_byte: dialogue.and_then(|dialogue| dialogue.first_byte),
             syn_retransmits: tcp.map_or(0, |tcp| tcp.syn_retransmits),
+            data_retransmits: dialogue
+                .and_then(|dialogue| dialogue.exchange)
+                .map_or(0, |exchange| exchange.retransmits),
             address: connection.map(|connection| connection.address.ip()),
             source: connection.and_then(|connection| connection.source),
             answer,
@@ -112,9 +116,9 @@ impl Sample {
 /// The shortest suspension that counts; the two clocks are not read at the same time.
 const SUSPENSION: Duration = Duration::from_millis(100);
 
-/// The result of a probe during which this machine was suspended for this time, or this process was
-/// stopped.
-fn result(report: &Report, suspended: Duration, was_stopped: bool) -> SampleResult {
+/// The result of a probe during which this machine was suspended for this time, and which was
+/// delivered after this time.
+fn result(report: &Report, suspended: Duration, taken: Duration) -> SampleResult {
     let Some(failure) = &report.failure else {
         return SampleResult::Up;
     };
@@ -126,7 +130,7 @@ fn result(report: &Report, suspended: Duration, was_stopped: bool) -> SampleResu
         SampleResult::Unknown(Arc::clone(failure))
     } else if suspended >= SUSPENSION {
         local("this machine was suspended during the probe")
-    } else if was_stopped {
+    } else if taken > report.plan.spec.timeout.saturating_add(DELIVERY) {
         local("this process was stopped during the probe")
     } else {
         SampleResult::Down(Arc::clone(failure))

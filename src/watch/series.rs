@@ -103,14 +103,13 @@ impl Series {
             return Vec::new();
         }
         let skipped = self.points.len().saturating_sub(wanted);
-        let mut first = self.count - (self.points.len() - skipped) as u64;
+        let first = self.count - (self.points.len() - skipped) as u64;
         let mut grouped: Vec<Point> = Vec::new();
-        for point in self.points.iter().skip(skipped) {
+        for (number, point) in (first..).zip(self.points.iter().skip(skipped)) {
             match grouped.last_mut() {
-                Some(last) if first % group_size != 0 => *last = last.joined(*point),
+                Some(last) if number % group_size != 0 => *last = last.joined(*point),
                 _ => grouped.push(*point),
             }
-            first += 1;
         }
         grouped
     }

@@ -21,6 +21,7 @@ mod listeners;
 mod local_ports;
 mod namespaces;
 mod origin;
+mod path;
 mod routes;
 mod service;
 mod verdict;

@@ -608,7 +608,7 @@ fn an_error_in_the_defaults_or_in_a_file_concerns_everybody() {
     ] {
         let config = ConfigFile::new(text);
         for words in [
-            &["-o", "json"][..],
+            &["-o", "up"][..],
             &["-o", "text", "-v"],
             &["-s", "b"],
             &["-s", "ssh"],
@@ -617,6 +617,31 @@ fn an_error_in_the_defaults_or_in_a_file_concerns_everybody() {
                 .run(&[&["check", "127.0.0.1", &peer.port()], words].concat())
                 .refuses("config.toml:");
         }
+        // A document has a place for the error.
+        let port = peer.port();
+        for words in [&[][..], &["-s", "ssh"]] {
+            let words = [&["check", "127.0.0.1", &port, "-o", "json"], words].concat();
+            let ran = config.run(&words);
+            assert_eq!(ran.code, Some(2));
+            let document = ran.document();
+            assert_eq!(
+                (&document["status"], &document["state"]),
+                (&15.into(), &2.into())
+            );
+            let error = document["error"].as_str().unwrap();
+            assert!(error.contains("config.toml:"), "{error}");
+        }
+        let words = ["check", "127.0.0.1", "-o", "json"];
+        let port = config
+            .run(&[&words[..], &["-s", "ssh"]].concat())
+            .document();
+        assert_eq!(port["port"], 22);
+        config
+            .run(&[&words[..], &["-s", "own"]].concat())
+            .refuses("config.toml:");
+        config
+            .run(&["check", "127.0.0.1", "99999", "-o", "json"])
+            .refuses("config.toml:");
         config.run(&["services"]).refuses("config.toml:");
         let target = format!("127.0.0.1:{}", peer.port());
         config.run(&["batch", &target]).reports("config.toml:", 2);

@@ -221,6 +221,7 @@ impl<'p> Ledger<'p> {
         for action in actions.drain(..) {
             match action {
                 Action::Resolve | Action::Explain(..) => {}
+                Action::Trace(..) => panic!("the plan does not trace"),
                 Action::Open(id, address) => {
                     assert!(
                         self.policy

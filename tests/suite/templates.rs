@@ -205,6 +205,10 @@ fn every_path_selects_a_metric_or_a_part_of_the_batch() {
                 }
                 "$.length()" => true,
                 "$.targets[?(@.up == 0)]" => batch["targets"]["one"]["up"] == 0,
+                "$.targets[?(@.tls.days_left)]" => paths.contains("tls.days_left"),
+                "$.targets[?(@.time.connect)]" | "$.targets[*].time.connect" => {
+                    paths.contains("time.connect")
+                }
                 _ => {
                     metric.is_some_and(|metric| paths.contains(metric))
                         || batch.pointer(&pointer).is_some()
@@ -264,7 +268,14 @@ fn lld_macros_are_those_of_the_rows() {
     };
     for file in files() {
         let about_listeners = file.name().contains("listeners");
-        let given = names(if about_listeners { &listeners } else { &rows });
+        let mut given = names(if about_listeners { &listeners } else { &rows });
+        if file
+            .steps("JAVASCRIPT")
+            .iter()
+            .any(|script| script.contains("row['{#TCP.DETAIL}'] ="))
+        {
+            given.insert("{#TCP.DETAIL}".to_owned());
+        }
         let texts = file.texts();
         let used = texts
             .iter()
@@ -343,7 +354,8 @@ fn a_listener_that_disappeared_keeps_its_items() {
 #[test]
 fn overrides_select_the_prototypes_that_need_a_probe() {
     let mut overrides = 0;
-    for file in files() {
+    let of_listeners = |file: &File| file.name().contains("listeners");
+    for file in files().into_iter().filter(of_listeners) {
         let rule = &file.template()["discovery_rules"][0];
         let entries = rule["overrides"].as_array().into_iter().flatten();
         for operation in entries.flat_map(|one| one["operations"].as_array().unwrap()) {

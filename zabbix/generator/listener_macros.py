@@ -9,7 +9,7 @@ NODATA = macro(
     "{$TCP.LISTENERS.INTERVAL}.",
 )
 KEEP = macro(
-    "TCP.LISTENER.KEEP", "7d",
+    "TCP.LISTENER.KEEP", "3d",
     "Time after which a listener that disappeared is deleted, with its history and its problem.",
 )
 FILTERS = [

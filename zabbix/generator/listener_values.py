@@ -1,6 +1,6 @@
 """The items of the templates about listeners: for the machine, and for each listener."""
 
-from .parts import STATE, STATUS, dependent, heartbeat, path, step, tag
+from .parts import STATE, STATUS, NotSupported, dependent, heartbeat, path, step, tag
 from .results import REASON, Results
 
 # One line for each listener. A text item stores 65 535 characters, so the number of lines is limited.
@@ -86,15 +86,17 @@ class ListenerValues:
 
     def accepting(self):
         """The kernel does not count accepted connections, but a queue decreases only if connections are accepted."""
-        queue = f"//{self.sockets.key('queue')}"
+        queue, state = (f"//{self.sockets.key(name)}" for name in ("queue", "state"))
         return {
             "name": f"{self.subject}: Accepting",
             "type": "CALCULATED",
             "key": self.sockets.key("accepting"),
             "delay": "{$TCP.LISTENERS.INTERVAL}",
-            "params": f"last({queue})=0 or change({queue})<0",
-            "description": "1 if the accept queue is empty, or is shorter than at the reading before: connections were accepted. "
-            "Otherwise 0.",
+            "params": f"last({state})=1 and (last({queue})=0 or last({queue})<max({queue},#2))",
+            "description": "1 if the machine listens, and the accept queue is empty, or is shorter than at the reading before: "
+            "connections were accepted. Otherwise 0.",
+            # A listener that was there for a moment may have no queue. The default handler discards the value.
+            "preprocessing": [NotSupported(None)],
             "tags": [tag("component", "health"), *self.tags],
         }
 

@@ -101,9 +101,9 @@ class Listeners:
         return made
 
     def graph(self):
-        keys = [self.values.sockets.key(name) for name in ("queue", "backlog", "used")]
-        colors = (graphs.COLORS[1], graphs.COLORS[0], graphs.COLORS[2])
-        return graphs.graph("Accept queue", f"{SUBJECT}: Accept queue", self.name, keys, colors, right=[keys[2]])
+        keys = [self.values.sockets.key(name) for name in ("queue", "drops")]
+        colors = (graphs.COLORS[1], graphs.COLORS[3])
+        return graphs.graph("Accept queue", f"{SUBJECT}: Accept queue", self.name, keys, colors, right=[keys[1]])
 
     def macros(self):
         return [
@@ -120,7 +120,7 @@ class Listeners:
                      widgets.text(f"{self.machine}.names", "What listens", (9, 0, 63, 4)),
                      widgets.item_graphs(self.values.sockets.key("used"), "Queue use", (0, 4, 72, 12), 3, 2),
                      widgets.item_graphs(self.values.sockets.key("drops"), "Dropped connections", (0, 16, 72, 8), 3, 2)),
-                page("Listeners", widgets.graphs(queues, "Accept queues", (0, 0, 72, 20), 3, 4)),
+                page("Listeners", widgets.graphs(queues, "Accept queues", (0, 0, 72, 20), 2, 4)),
             ]
         return [
             page("Overview",
@@ -131,7 +131,7 @@ class Listeners:
                  widgets.lines([("Listener *: Probe connect time", "1A7C11")], "Connect times from the machine", (0, 10, 36, 4)),
                  widgets.text(f"{self.machine}.names", "What listens", (36, 10, 28, 4)),
                  widgets.value(f"{self.machine}.count", "Listeners", (64, 10, 8, 4))),
-            page("Listeners", widgets.graphs(queues, "Accept queues", (0, 0, 72, 20), 3, 4)),
+            page("Listeners", widgets.graphs(queues, "Accept queues", (0, 0, 72, 20), 2, 4)),
         ]
 
 

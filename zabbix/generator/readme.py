@@ -2,13 +2,13 @@
 
 TESTED = ("Zabbix 6.0.14", "Zabbix 7.0.22")
 TYPES = {
-    "CALCULATED": "Calculated",
     "EXTERNAL": "External check",
+    "CALCULATED": "Calculated",
     "DEPENDENT": "Dependent item",
     "ZABBIX_ACTIVE": "Zabbix agent (active)",
     "ZABBIX_PASSIVE": "Zabbix agent",
 }
-HANDLERS = {"DISCARD_VALUE": "Discard value", "CUSTOM_VALUE": "Set value to `{}`"}
+HANDLERS = {"DISCARD_VALUE": "Discard value", "CUSTOM_VALUE": "Set value to `{}`", "CUSTOM_ERROR": "Set error to `{}`"}
 ITEMS = ("Name", "Description", "Type", "Key and additional info")
 TRIGGERS = ("Name", "Description", "Expression", "Severity", "Dependencies and additional info")
 
@@ -33,7 +33,7 @@ def page(template, body):
         "### Items",
         table(ITEMS, [item(one) for one in body["items"]]),
         "### Triggers",
-        table(TRIGGERS, [trigger(one) for one in attached(body["items"], "triggers")]),
+        table(TRIGGERS, [trigger(one) for one in [*attached(body["items"], "triggers"), *getattr(template, "triggers", list)()]]),
         f"### LLD rule {rule['name']}",
         table(ITEMS, [item(rule)]),
         f"### Item prototypes for {rule['name']}",

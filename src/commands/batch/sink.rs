@@ -7,8 +7,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::commands::batch::output::StoppableOutput;
 use crate::commands::batch::progress::ProgressBar;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::engine::{Bound, Sink};
 use crate::failure::{Failure, Status};
 use crate::os::stop::StopHandle;

@@ -17,7 +17,7 @@ use crate::policy::PATH;
 use crate::policy::Policy;
 use crate::settings;
 use crate::settings::config::{ConfigParts, Configuration};
-use crate::settings::{Check, SettingsError, options};
+use crate::settings::{Check, Key, Location, SettingsError, options};
 
 /// The minimum time between two checks of the files.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -173,12 +173,12 @@ impl Reloading {
         self.targets.value().map(Arc::clone)
     }
 
-    /// Why the configuration in force is an earlier one, if it is.
+    /// Why the configuration or the policy in force is an earlier one, if it is.
     pub fn refused(&self) -> Option<String> {
-        let error = self.services.refused.as_ref()?;
-        Some(format!(
-            "the new configuration is not used, because of an error: {error}"
-        ))
+        let config = self.services.refused.as_ref();
+        let config = config.map(|error| not_used("configuration", error));
+        let policy = self.policy.refused.as_ref();
+        config.or_else(|| Some(not_used("policy", policy?)))
     }
 
     /// The check of a key, with a deadline of at most `most`.
@@ -186,7 +186,7 @@ impl Reloading {
     /// # Errors
     /// A usage or configuration error, as the command line reports it.
     #[allow(clippy::disallowed_methods)]
-    pub fn check(&mut self, key: CheckKey, most: Duration) -> Result<Arc<Check>, String> {
+    pub fn check(&mut self, key: CheckKey, most: Duration) -> Result<Arc<Check>, SettingsError> {
         self.look();
         let now = Instant::now();
         let name = (key, most);
@@ -196,8 +196,10 @@ impl Reloading {
             }
             _ => {}
         }
-        let config = self.services.value()?;
-        let check = make(config, &name.0, most).map_err(|error| error.to_string())?;
+        let config = self.services.value();
+        let config =
+            config.map_err(|text| SettingsError::at(&Location::Configuration, &Key::NONE, text))?;
+        let check = make(config, &name.0, most)?;
         let check = Arc::new(check);
         if self.kept.len() >= MAX_KEPT {
             self.kept.clear();
@@ -253,10 +255,13 @@ impl Reloading {
 
     fn log_kept(&self, what: &str, look: Look) {
         if let Look::Kept(error) = look {
-            let text = format!("the new {what} is not used, because of an error: {error}");
-            self.agent.log(LogSeverity::Error, &text);
+            self.agent.log(LogSeverity::Error, &not_used(what, &error));
         }
     }
+}
+
+fn not_used(what: &str, error: &str) -> String {
+    format!("the new {what} is not used, because of an error: {error}")
 }
 
 /// What is read. The first version is read in the parts that are needed, so that an error affects

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use crate::commands::batch::output::StoppableOutput;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::commands::watch::feed::TrackedProbe;
 use crate::os::clock;
 use crate::output::watch::{lines, ndjson};

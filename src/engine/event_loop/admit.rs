@@ -158,7 +158,10 @@ impl EventLoop<'_, '_> {
                 return TurnUse::Unused;
             }
         }
-        self.send_syn(request, &plan, now);
+        match request.limited {
+            None => self.send_syn(request, &plan, now),
+            Some(syn) => self.send_limited(&request, syn, &plan, now),
+        }
         TurnUse::Used
     }
 
@@ -174,7 +177,7 @@ impl EventLoop<'_, '_> {
             Ok(connection) => {
                 self.pending.port_settled(&request);
                 if self.worker.shared.limits_addresses() {
-                    self.unanswered.push(session, attempt, now);
+                    self.unanswered.push(session, attempt, None, now);
                 }
                 self.opened(session.id, attempt, connection, now);
             }
@@ -288,5 +291,8 @@ impl EventLoop<'_, '_> {
 pub(in crate::engine) fn is_wanted(sessions: &Sessions, request: &ConnectRequest) -> bool {
     sessions
         .by_key(request.session)
-        .is_some_and(|slot| slot.session.awaits_open(request.attempt))
+        .is_some_and(|slot| match request.limited {
+            None => slot.session.awaits_open(request.attempt),
+            Some(syn) => slot.session.awaits_syn(request.attempt, syn.number),
+        })
 }

@@ -31,6 +31,12 @@ impl EventLoop<'_, '_> {
         let Some(connection) = self.connections.get(id) else {
             return;
         };
+        if connection.limited.is_some() {
+            if connection.phase != ConnectionPhase::Idle {
+                self.limited_ready(id, now);
+            }
+            return;
+        }
         let phase = connection.phase;
         if phase == ConnectionPhase::Idle || !self.begin_event(id, now) {
             return;

@@ -8,10 +8,15 @@
 //! `Handshaking` is skipped without a layer, and entered from `Talking` at a STARTTLS step. Each
 //! state may go straight to `Over`. The verdict is fixed from `Draining` on.
 //!
+//! While a SYN is unanswered, others may trace the path (`trace`), which is a part of the state
+//! `Connecting`. An attempt that does nothing else is `Tracing`.
+//!
 //! A connection with a layer goes to `Closed` instead of `Over`. The layer is asked then whether a
 //! further connection is needed (`inspections`), which is the state `Inspecting`.
 
 pub(in crate::engine) mod inspections;
+mod trace;
+mod tracing;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +28,8 @@ use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
 use crate::engine::session::attempt::inspections::{
     ClosedConnection, RunningInspection, VerdictState,
 };
-use crate::engine::session::established::{Established, Flow, Postponed};
+use crate::engine::session::attempt::trace::Trace;
+use crate::engine::session::established::{DRAIN, Established, Flow, Postponed};
 use crate::engine::session::exchange::PeerAnswer;
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
@@ -34,9 +40,6 @@ use crate::plan::{Close, Plan};
 use crate::policy::Reason;
 use crate::report::{ConnectionReport, ExchangeFacts, RoundTrip, TcpFacts};
 use crate::tls_facts::TlsFacts;
-
-/// How long a graceful close waits for the peer's FIN.
-pub(in crate::engine) const DRAIN: Duration = Duration::from_millis(100);
 
 /// One connection, from the request to open it until its descriptor is closed.
 ///
@@ -81,8 +84,10 @@ enum Farewell {
 enum AttemptState {
     /// The connection is not open yet; with the failure, if this machine could not open it so far.
     Waiting(Option<Box<Failure>>),
-    /// The SYN is sent.
-    Connecting,
+    /// The SYN is sent; with the trace of the path, if it is to be traced.
+    Connecting(Option<Box<Trace>>),
+    /// Only the path is traced.
+    Tracing(Box<Trace>),
     /// The connection is established and the layer has not completed its handshake.
     Handshaking(Box<Established>),
     /// The connection is established and the dialogue runs.
@@ -121,13 +126,14 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) -> Self {
-        actions.push_back(Action::Open(id, plan.remote(address)));
-        Self {
+        let mut attempt = Self {
             id,
             address,
             started: now,
             state: AttemptState::Waiting(None),
-        }
+        };
+        attempt.state = attempt.first_state(plan, now, actions);
+        attempt
     }
 
     /// An attempt that the policy denies. It is over and requests nothing.
@@ -171,7 +177,7 @@ impl Attempt {
         match &self.state {
             AttemptState::Waiting(None) => AttemptPhase::Queued,
             AttemptState::Waiting(Some(_)) => AttemptPhase::Blocked,
-            AttemptState::Connecting => AttemptPhase::Connecting,
+            AttemptState::Connecting(_) | AttemptState::Tracing(_) => AttemptPhase::Connecting,
             AttemptState::Handshaking(_) | AttemptState::Talking(_) => AttemptPhase::Connected,
             AttemptState::Inspecting(running) if running.decides() => AttemptPhase::Connected,
             AttemptState::Draining(_)
@@ -190,7 +196,9 @@ impl Attempt {
             AttemptState::Closed(closed) => closed.report.connect,
             AttemptState::Inspecting(running) => running.report().connect,
             AttemptState::Over(report) => report.connect,
-            AttemptState::Waiting(_) | AttemptState::Connecting => None,
+            AttemptState::Waiting(_) | AttemptState::Connecting(_) | AttemptState::Tracing(_) => {
+                None
+            }
         }
     }
 
@@ -228,7 +236,7 @@ impl Attempt {
 
     /// Whether its SYN is sent and unanswered.
     pub fn is_connecting(&self) -> bool {
-        matches!(self.state, AttemptState::Connecting)
+        matches!(self.state, AttemptState::Connecting(_))
     }
 
     /// When [`Attempt::tick`] must be called at the latest, if at all.
@@ -238,8 +246,8 @@ impl Attempt {
                 established.next_wake()
             }
             AttemptState::Inspecting(running) => running.attempt.next_wake(),
+            AttemptState::Connecting(_) | AttemptState::Tracing(_) => self.trace_wake(),
             AttemptState::Waiting(_)
-            | AttemptState::Connecting
             | AttemptState::Handshaking(_)
             | AttemptState::Closed(_)
             | AttemptState::Over(_) => None,
@@ -254,7 +262,7 @@ impl Attempt {
             | AttemptState::Talking(established)
             | AttemptState::Draining(established) => established.shift_clock(by),
             AttemptState::Inspecting(running) => running.attempt.shift_clock(by),
-            _ => {}
+            _ => self.shift_trace(by),
         }
     }
 
@@ -266,7 +274,8 @@ impl Attempt {
             }
             AttemptState::Inspecting(running) => running.attempt.received_and_held(),
             AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Closed(_)
             | AttemptState::Over(_) => (0, 0),
@@ -337,7 +346,8 @@ impl Attempt {
             AttemptState::Over(report) => Some(report),
             AttemptState::Inspecting(_)
             | AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => None,
         }
@@ -351,7 +361,8 @@ impl Attempt {
             AttemptState::Inspecting(running) => running.report_mut(),
             AttemptState::Over(report) => report,
             AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => return,
         };
@@ -368,7 +379,8 @@ impl Attempt {
             AttemptState::Over(report) => Some(*report),
             AttemptState::Inspecting(_)
             | AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => None,
         }
@@ -385,7 +397,7 @@ impl Attempt {
     pub fn opened(&mut self, at: Instant) {
         if matches!(self.state, AttemptState::Waiting(_)) {
             self.started = at;
-            self.state = AttemptState::Connecting;
+            self.state = AttemptState::Connecting(None);
         }
     }
 
@@ -401,6 +413,8 @@ impl Attempt {
         if !self.is_connecting() {
             return;
         }
+        // The path is not in question any more.
+        self.end_trace(actions);
         let connect = now.saturating_duration_since(self.started);
         let report = ConnectionReport {
             connect: Some(connect),
@@ -563,7 +577,9 @@ impl Attempt {
             AttemptState::Closed(closed) => &mut closed.report,
             AttemptState::Inspecting(running) => running.report_mut(),
             AttemptState::Over(report) => report,
-            AttemptState::Waiting(_) | AttemptState::Connecting => return,
+            AttemptState::Waiting(_) | AttemptState::Connecting(_) | AttemptState::Tracing(_) => {
+                return;
+            }
         };
         let syn_retransmits = report.tcp.map_or(0, |tcp| tcp.syn_retransmits);
         if let Some(dialogue) = &mut report.dialogue {
@@ -601,7 +617,8 @@ impl Attempt {
                 }
             }
             AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Closed(_)
             | AttemptState::Inspecting(_)
@@ -674,7 +691,7 @@ impl Attempt {
             return;
         };
         match &mut self.state {
-            AttemptState::Waiting(_) | AttemptState::Connecting => {
+            AttemptState::Waiting(_) | AttemptState::Connecting(_) => {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
@@ -696,6 +713,7 @@ impl Attempt {
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Draining(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Closed(_)
             | AttemptState::Inspecting(_)
             | AttemptState::Over(_) => {}
@@ -728,7 +746,7 @@ impl Attempt {
 
     /// Time passed: a drain may be over, a tentative match may count, a step may have timed out.
     pub fn tick(&mut self, plan: &Plan, silence: Silence, now: Instant, actions: &mut Actions) {
-        if self.next_wake().is_none_or(|wake| wake > now) {
+        if self.next_wake().is_none_or(|wake| wake > now) || self.tick_trace(plan, now, actions) {
             return;
         }
         if let AttemptState::Draining(established) = &mut self.state {
@@ -800,11 +818,14 @@ impl Attempt {
             return;
         }
         match &mut self.state {
+            AttemptState::Tracing(_) => {
+                return self.expire_trace(plan, (cutoff, silence), now, actions);
+            }
             AttemptState::Waiting(why) => {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
-            AttemptState::Connecting => {
+            AttemptState::Connecting(_) => {
                 let remote = plan.remote(self.address);
                 let failure = match cutoff {
                     Cutoff::Timeout => messages::unanswered(remote, info.as_ref()),
@@ -850,13 +871,17 @@ impl Attempt {
     fn expire_unknown(
         &mut self,
         plan: &Plan,
-        cause: &str,
+        cause: &'static str,
         info: Option<TcpInfo>,
         now: Instant,
         actions: &mut Actions,
     ) {
         let failed = match &mut self.state {
-            AttemptState::Waiting(_) | AttemptState::Connecting => {
+            AttemptState::Tracing(_) => {
+                let ended = (Cutoff::Timeout, Silence::Unknown(cause));
+                return self.expire_trace(plan, ended, now, actions);
+            }
+            AttemptState::Waiting(_) | AttemptState::Connecting(_) => {
                 let prefix = format!("connect to {}: ", plan.remote(self.address));
                 let failure = messages::late(&prefix, cause);
                 return self.fail_before_connect(plan, failure, info, now, actions);
@@ -889,7 +914,7 @@ impl Attempt {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);
                 self.fail_before_connect(plan, failure, None, now, actions);
             }
-            AttemptState::Connecting => {
+            AttemptState::Connecting(_) | AttemptState::Tracing(_) => {
                 let failure = messages::given_up(plan.remote(self.address));
                 self.fail_before_connect(plan, failure, None, now, actions);
             }
@@ -954,10 +979,18 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
+        let path = self.end_trace(actions);
+        let failure = match &path {
+            Some(path) if failure.status == Status::ConnectTimeout => {
+                messages::with_path(&failure, path)
+            }
+            _ => failure,
+        };
         let report = ConnectionReport {
             failure: Some(Arc::new(failure)),
             total: now.saturating_duration_since(self.started),
             tcp: info.map(|info| facts_while_connecting(&info)),
+            path,
             ..ConnectionReport::new(plan.remote(self.address))
         };
         self.state = AttemptState::Over(Box::new(report));
@@ -1018,7 +1051,7 @@ impl Attempt {
 
     /// Takes the state out; it must be replaced at once.
     fn take_state(&mut self) -> AttemptState {
-        std::mem::replace(&mut self.state, AttemptState::Connecting)
+        std::mem::replace(&mut self.state, AttemptState::Connecting(None))
     }
 }
 

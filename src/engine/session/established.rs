@@ -20,6 +20,9 @@ use crate::tls_facts::TlsFacts;
 /// How long no data may arrive before a match counts that further bytes could have changed.
 const QUIET: Duration = Duration::from_millis(50);
 
+/// How long a graceful close waits for the peer's FIN.
+pub(in crate::engine) const DRAIN: Duration = Duration::from_millis(100);
+
 /// The most bytes that are read after the verdict, so that the connection can be closed with FIN.
 const MAX_DRAINED: u64 = 256 * 1024;
 

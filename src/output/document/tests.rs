@@ -142,7 +142,7 @@ fn paths() -> impl Strategy<Value = PathFacts> {
     });
     proptest::collection::vec(hop, 0..6).prop_map(|hops| PathFacts {
         hops,
-        sent: Vec::new(),
+        ..PathFacts::new("192.0.2.7".parse().unwrap())
     })
 }
 
@@ -338,7 +338,7 @@ fn fields_are_in_the_order_of_the_table() {
                 router(1, "192.0.2.254", HopAnswer::TimeExceeded),
                 router(4, "10.0.0.1", HopAnswer::Error(prohibited)),
             ],
-            sent: vec![2, 2, 1, 1],
+            ..PathFacts::new("192.0.2.7".parse().unwrap())
         })),
     };
     let total = Duration::from_micros(250);
@@ -354,7 +354,7 @@ fn fields_are_in_the_order_of_the_table() {
         attempts: None,
     };
     let hops = r#"{"hop":1,"from":"192.0.2.254","time":0.000300},{"hop":4,"from":"10.0.0.1","time":0.000300,"type":3,"code":13}"#;
-    let path = format!(r#""path":{{"hops":[{hops}],"last_hop":4,"last":"10.0.0.1","reached":0}}"#);
+    let path = format!(r#""path":{{"hops":[{hops}],"last_hop":3,"last":"10.0.0.1","reached":0}}"#);
     let connection = r#""address":"192.0.2.7","family":4,"source":"192.0.2.1","#;
     let verdict =
         format!(r#""up":0,"state":0,"status":3,"status_name":"refused","error":"{text}","#);

@@ -163,7 +163,7 @@ mod tests {
     fn the_newest_probe_is_at_the_right() {
         let points: Vec<_> = (1..=8).map(|step| up(step * 100)).collect();
         let drawn = plot(&points, 6, 2, Glyphs::Unicode);
-        assert_eq!(drawn.scale, Duration::from_micros(1000));
+        assert_eq!(drawn.scale, Duration::from_millis(1));
         assert_eq!(
             drawn.rows,
             ["     \u{28e0}", "  \u{28c0}\u{28f4}\u{28ff}\u{28ff}"]

@@ -4,12 +4,13 @@
 //! first, the loss, the times, the address and the certificate, then the plot and the outages. A
 //! line that does not fit has a shorter form, and on a low screen the last parts are left out.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use crate::output::watch::WatchView;
 use crate::output::watch::plot::{Glyphs, letter, plot};
 use crate::output::watch::styled::{ScreenSize, ScreenTone, StyledLine};
-use crate::output::watch::summary::{diagnosis, outage_text};
+use crate::output::watch::summary::{diagnosis, outage_text, retransmitted};
 use crate::output::watch::words::{
     addresses, bare_milliseconds, bare_percent, cause, clock, counted, day_and_clock, mark_meaning,
     milliseconds, percent, span,
@@ -212,7 +213,7 @@ fn loss(view: &WatchView<'_>, target: &TargetModel) -> InfoLine {
         counts.up + counts.down
     );
     if counts.unknown > 0 {
-        text.push_str(&format!(", {} unknown", counts.unknown));
+        let _ = write!(text, ", {} unknown", counts.unknown);
     }
     let tone = if minute.is_some_and(|loss| loss > 0.0) {
         Bad
@@ -259,27 +260,21 @@ fn connect(view: &WatchView<'_>, target: &TargetModel) -> Option<InfoLine> {
 /// The round trip and the retransmissions: whether the service is slow or the path loses packets.
 fn path(target: &TargetModel) -> Option<InfoLine> {
     let rtt = target.rtt().percentile(50);
-    let (retransmits, probes) = target.syn_retransmits();
-    if rtt.is_none() && retransmits == 0 {
+    let retransmits = retransmitted(target.retransmits());
+    if rtt.is_none() && retransmits.is_none() {
         return None;
     }
     let rtt = rtt.map_or_else(|| "-".to_owned(), milliseconds);
     let mut text = format!(" {rtt}   ");
-    text.push_str(&match retransmits {
-        0 => "no SYN retransmitted".to_owned(),
-        count => format!(
-            "{} retransmitted in {}",
-            counted(count, "SYN"),
-            counted(probes, "probe")
-        ),
-    });
+    text.push_str(retransmits.as_deref().unwrap_or("nothing retransmitted"));
     if let Some(first_byte) = target.first_byte().percentile(50) {
-        text.push_str(&format!("   first byte {}", milliseconds(first_byte)));
+        let _ = write!(text, "   first byte {}", milliseconds(first_byte));
     }
-    let tone = if retransmits > 0 { Unsure } else { Plain };
+    let tone = if retransmits.is_some() { Unsure } else { Plain };
     Some(InfoLine {
         full: labelled("round trip", tone, text),
-        short: StyledLine::new(Faint, "rtt ").and(tone, format!("{rtt} lost {retransmits}")),
+        short: StyledLine::new(Faint, "rtt ")
+            .and(tone, format!("{rtt} lost {}", target.retransmits().syns)),
     })
 }
 
@@ -293,14 +288,14 @@ fn address(view: &WatchView<'_>, target: &TargetModel) -> Option<InfoLine> {
     let tone = if let Some(change) = changes.next_back() {
         let at = clock(&change.at, view.utc_offset);
         let (after, before) = (addresses(&change.after), addresses(&change.before));
-        text.push_str(&format!("; new at {at}: {after}, before: {before}"));
+        let _ = write!(text, "; new at {at}: {after}, before: {before}");
         if count > 1 {
-            text.push_str(&format!(" ({})", counted(count, "change")));
+            let _ = write!(text, " ({})", counted(count, "change"));
         }
         Unsure
     } else {
         if answer.len() > 1 {
-            text.push_str(&format!(" of {}", addresses(answer)));
+            let _ = write!(text, " of {}", addresses(answer));
         }
         Plain
     };
@@ -598,11 +593,12 @@ fn failed_first(view: &WatchView<'_>) -> Option<StyledLine> {
         cause(outage.cause.status)
     );
     for (index, later) in failed.iter().skip(1).take(3) {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             ", {} {} later",
             view.label(*index),
             span(later.start.since(&outage.start))
-        ));
+        );
     }
     Some(StyledLine::new(Strong, text))
 }
@@ -633,7 +629,7 @@ fn target_line(
     let recent = target.recent_connect(&view.now);
     let time = |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), bare_milliseconds);
     let connect = format!(
-        "  {} ms p95 {} jitter {}",
+        "  {} p95 {} jit {} ms",
         time(target.last().and_then(|last| last.connect)),
         time(recent.percentile(95)),
         time(recent.jitter())
@@ -641,7 +637,7 @@ fn target_line(
     let parts = [
         (Plain, format!("  {age:<8}")),
         (Plain, format!("{loss:<22}")),
-        (Plain, format!("{connect:<34}")),
+        (Plain, connect),
     ];
     for (tone, text) in parts {
         if line.width() + text.trim_end().len() <= columns {

@@ -10,7 +10,7 @@ use crate::output::watch::words::{
 use crate::tls_facts::date_text;
 use crate::watch::histogram::Histogram;
 use crate::watch::outage::Outage;
-use crate::watch::target::{TargetModel, TargetState};
+use crate::watch::target::{Retransmits, TargetModel, TargetState};
 
 /// The most outages of a target that the summary shows: the first one and the last ones.
 const OUTAGES_SHOWN: usize = 20;
@@ -63,14 +63,8 @@ fn target_lines(text: &mut String, view: &WatchView<'_>, index: usize, target: &
     if let Some(times) = times(target.first_byte()) {
         line("first byte", times);
     }
-    if let (retransmits @ 1.., probes) = target.syn_retransmits() {
-        line(
-            "SYNs",
-            format!(
-                "{retransmits} retransmitted in {}",
-                counted(probes, "probe")
-            ),
-        );
+    if let Some(text) = retransmitted(target.retransmits()) {
+        line("lost", text);
     }
     if let Some(diagnosis) = diagnosis(target) {
         line("diagnosis", diagnosis.to_owned());
@@ -167,9 +161,26 @@ fn times(histogram: &Histogram) -> Option<String> {
     ))
 }
 
+/// What was retransmitted, in words; `None` if nothing was.
+pub(super) fn retransmitted(retransmits: Retransmits) -> Option<String> {
+    let Retransmits {
+        syns,
+        segments,
+        probes,
+    } = retransmits;
+    let parts = [(syns, "SYN"), (segments, "segment")];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| counted(count, noun))
+        .collect();
+    let probes = counted(probes, "probe");
+    (!parts.is_empty()).then(|| format!("{} retransmitted in {probes}", parts.join(" and ")))
+}
+
 /// Whether the path loses packets or the service is slow, if one of them is clear.
 pub(super) fn diagnosis(target: &TargetModel) -> Option<&'static str> {
-    let (_, retransmitting) = target.syn_retransmits();
+    let retransmitting = target.retransmits().probes;
     let probes = target.counts().all();
     if retransmitting >= 2 && retransmitting * 100 >= probes {
         return Some("packets are lost on the way, or the accept queue of the service is full");
@@ -365,8 +376,12 @@ mod tests {
     use crate::failure::Status;
     use crate::output::watch::test_views::ScriptedRun;
 
-    fn down_in(ranges: &[std::ops::Range<u64>], second: u64) -> Status {
-        if ranges.iter().any(|range| range.contains(&second)) {
+    /// Down from the first second of one of these pairs until the second one.
+    fn down_in(ranges: &[(u64, u64)], second: u64) -> Status {
+        if ranges
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&second))
+        {
             Status::Refused
         } else {
             Status::Ok
@@ -391,7 +406,7 @@ mod tests {
     #[test]
     fn the_sentence_of_an_outage() {
         let mut run = ScriptedRun::new(&["mx1:25"]);
-        run.play(100, |_, second| down_in(&[10..15], second));
+        run.play(100, |_, second| down_in(&[(10, 15)], second));
         assert_eq!(
             sentence(&run.view()),
             "mx1:25 had 1 outage from 2026-11-30 03:03:07 to 03:04:47 +0100: 03:03:17 for 5.0 s \
@@ -404,7 +419,7 @@ mod tests {
     fn many_outages_are_summed_up() {
         let mut run = ScriptedRun::new(&["mx1:25"]);
         run.play(100, |_, second| {
-            down_in(&[10..11, 20..22, 30..39, 98..100], second)
+            down_in(&[(10, 11), (20, 22), (30, 39), (98, 100)], second)
         });
         let text = sentence(&run.view());
         assert!(text.contains("had 4 outages"), "{text}");
@@ -436,8 +451,8 @@ mod tests {
         let mut run = ScriptedRun::new(&["a:22", "b:443", "gw:80"]);
         run.play(60, |target, second| match target {
             0 => Status::Ok,
-            1 => down_in(&[12..30], second),
-            _ => down_in(&[10..60], second),
+            1 => down_in(&[(12, 30)], second),
+            _ => down_in(&[(10, 60)], second),
         });
         assert_eq!(
             sentence(&run.view()),

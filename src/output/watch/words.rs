@@ -1,12 +1,16 @@
 //! Times, durations, loss and causes in words.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::failure::Status;
-use crate::output::watch::UtcOffset;
 use crate::tls_facts::date;
 use crate::watch::moment::Moment;
+
+/// The offset of the local time from UTC in seconds, east is positive, at this time in seconds since
+/// 1970.
+pub type UtcOffset = fn(i64) -> i32;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 24 * 60 * 60;
@@ -151,7 +155,7 @@ pub fn addresses(list: &[IpAddr]) -> String {
     let texts: Vec<String> = list.iter().take(SHOWN).map(ToString::to_string).collect();
     let mut text = texts.join(", ");
     if list.len() > SHOWN {
-        text.push_str(&format!(" and {} more", list.len() - SHOWN));
+        let _ = write!(text, " and {} more", list.len() - SHOWN);
     }
     text
 }

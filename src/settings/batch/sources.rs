@@ -20,28 +20,24 @@ use crate::suggest::did_you_mean;
 const NO_TARGETS: &str = "no targets: give targets, give `-` to read standard input, or add [[targets]] to the configuration";
 
 /// The configuration's targets of these groups, or all of them without groups, as a batch would
-/// probe them.
+/// probe them. Those with an error have it.
 ///
 /// `is_late` tells whether this time has passed since the start.
 ///
 /// # Errors
-/// The first error found, or the list is not complete at the deadline of a batch.
+/// An error that concerns all targets, or hides which ids some of them have; or the list is not
+/// complete at the deadline of a batch.
 pub fn configured(
     config: &Configuration,
     groups: &[String],
     is_late: impl Fn(Duration) -> bool,
 ) -> Result<Vec<Plan>, SettingsError> {
-    let specs = SpecCache::new(config, ProbeRequest::default())?;
-    let is_late = |_| is_late(DEFAULT_DEADLINE);
-    let limit = config.target_limit(None)?;
-    let mut list = TargetList::new(specs, limit, OnError::Stop, &is_late);
-    add_configured(&mut list, config, &non_empty(groups))?;
     let FinishedList {
         plans,
         invalid,
         rows,
         ..
-    } = list.finish()?;
+    } = configured_list(config, groups, is_late)?;
     if let (Rows::Incomplete, Some(error)) = (rows, invalid.first.into_iter().next()) {
         return Err(error);
     }
@@ -51,6 +47,30 @@ pub fn configured(
         ));
     }
     Ok(plans)
+}
+
+/// The errors in the list of all targets of the configuration, the first few of them.
+pub fn list_errors(
+    config: &Configuration,
+    is_late: impl Fn(Duration) -> bool,
+) -> Vec<SettingsError> {
+    match configured_list(config, &[], is_late) {
+        Ok(list) => list.invalid.first,
+        Err(error) => vec![error],
+    }
+}
+
+fn configured_list(
+    config: &Configuration,
+    groups: &[String],
+    is_late: impl Fn(Duration) -> bool,
+) -> Result<FinishedList, SettingsError> {
+    let specs = SpecCache::new(config, ProbeRequest::default())?;
+    let is_late = |_| is_late(DEFAULT_DEADLINE);
+    let limit = config.target_limit(None)?;
+    let mut list = TargetList::new(specs, limit, OnError::Stop, &is_late);
+    add_configured(&mut list, config, &non_empty(groups))?;
+    list.finish()
 }
 
 /// Adds the targets in the order of the arguments; the configuration's if there are no arguments.

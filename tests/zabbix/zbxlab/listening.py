@@ -128,7 +128,7 @@ class Queue:
         accepted."""
         clients = []
         while not done.is_set():
-            self._fill_to(self.capacity - random.choice((3, 4, 5)), clients)
+            self._fill_to(self.capacity - random.choice((6, 7, 8)), clients)
             time.sleep(0.05)
         for client in clients:
             client.close()
