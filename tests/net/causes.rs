@@ -21,6 +21,8 @@ fn a_fleet_with_overlapping_causes() {
             "ip daddr 10.81.0.0/16 drop",
         ],
     );
+    // Without a route, it would reject everything for that reason.
+    net.ip("router", &["route add default via 10.77.1.2"]);
     let up = ["10.77.1.2", "1000", "200", "answer"];
     let _up = net.python("target", "faulty_peer.py", &up);
     // Nothing listens there on port 53.
