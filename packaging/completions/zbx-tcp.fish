@@ -29,6 +29,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -s V -l version -d 'Print 
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "check" -d 'Probe one target and print a value, a document or a report'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "batch" -d 'Probe many targets in one run and print a document, lines or a table'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "discover" -d 'Print rows for Zabbix low-level discovery, as one line of JSON'
+complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "path" -d 'Show where on the way to a port the packets end, hop by hop'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "serve" -d 'Run a small TCP server, to test a network path or a check'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "services" -d 'List named services, validate the configuration (--check), or check a target against the policy (--policy)'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "demo" -d 'Show each kind of result with test servers on loopback'
@@ -254,6 +255,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l encoding -d 'E
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l expect-closed -d 'Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l path -d 'If the target does not answer, find out how far the packets get: `on` or `off` [default: on for a report on a terminal]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s 4 -d 'Use IPv4 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s 6 -d 'Use IPv6 only'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -l tls -d 'Start TLS directly after the connect, and verify the certificate'
@@ -406,6 +408,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l encoding -d 'E
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-bytes -d 'Fail if N bytes are received without a match [default: 262144]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l close -d 'How to close the connection: `fin` (gracefully) or `rst` (reset) [default: fin]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l expect-closed -d 'Expect a closed port: up if it refuses connections; with `=filtered`, also if it does not answer' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l path -d 'If the target does not answer, find out how far the packets get: `on` or `off` [default: on for a report on a terminal]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s t -l timeout -d 'Deadline of each target: `2s`, `800ms` or a number of seconds [default: 2s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -s s -l service -d 'Service for targets without one; `zbx-tcp services` lists all services' -r -f -a "amqp\t''
 amqps\t''
@@ -570,6 +573,20 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_see
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from targets" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from listeners" -s o -l output -d '`rows` for a discovery rule, or `json` for a document with the rows and, for each listener, its accept queue and dropped connections [default: rows]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand discover; and __fish_seen_subcommand_from listeners" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l against -d 'Trace another port of the host, too, and compare the two paths' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l rounds -d 'How often every hop is asked, 1 to 100 [default: 3]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s o -l output -d 'What to print: `text` or `json` [default: text]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l family -d 'Use only this address family, `4` or `6`: the same as -4 or -6, but the value can be empty' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l source -d 'Connect from this local address' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l interface -d 'Connect through this network interface' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s t -l timeout -d 'Deadline of the trace of one port: `5s` or a number of seconds [default: 4 seconds, and 1 more for each round]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l source-port -d 'Connect from this local port. After the check, the kernel blocks the port for this target for a minute, except with --close rst' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l names -d 'Look up the names of the routers'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s 4 -d 'Use IPv4 only'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s 6 -d 'Use IPv6 only'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l greeting -d 'Send this text to each client first; escapes: \\r \\n \\t \\0 \\\\ \\xHH' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l reply -d 'After the first data of a client (up to 1024 bytes), send this text and close the connection' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l encoding -d 'Encoding of sent and logged text: a WHATWG label such as gbk [default: utf-8]' -r
