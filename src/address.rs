@@ -19,6 +19,9 @@ use std::str::FromStr;
 pub struct Port(NonZeroU16);
 
 impl Port {
+    /// Port 1.
+    pub const FIRST: Self = Self(NonZeroU16::MIN);
+
     /// The port with this number, unless it is 0.
     pub fn new(number: u16) -> Option<Self> {
         NonZeroU16::new(number).map(Self)

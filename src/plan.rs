@@ -76,6 +76,17 @@ impl Plan {
         }
     }
 
+    /// Why the target cannot be probed, or not with its service; `None` if it can.
+    pub fn error(&self) -> Option<&str> {
+        self.meta.as_ref()?.error.as_deref()
+    }
+
+    /// The host and the port, if they are known.
+    pub fn known_target(&self) -> Option<&Target> {
+        let address = self.meta.as_ref().map(|meta| meta.address);
+        (address != Some(AddressKnowledge::Unknown)).then_some(&self.target)
+    }
+
     /// The IPv6 scope id to connect with (RFC 4007): the index of the zone, else of the interface,
     /// else 0.
     pub fn scope_id(&self) -> u32 {
@@ -119,8 +130,20 @@ pub struct TargetMeta {
     pub groups: Box<[Box<str>]>,
     /// The name of the host in Zabbix, for values that `zabbix_sender` sends.
     pub zabbix_host: Option<Box<str>>,
-    /// Why the service of a discovered port cannot be used.
-    pub service_error: Option<Box<str>>,
+    /// Why the target cannot be probed, or not with its service. A batch does not probe it.
+    pub error: Option<Box<str>>,
+    /// Whether host and port are known. They are, unless there is an error.
+    pub address: AddressKnowledge,
+}
+
+/// Whether the host and the port of a target are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AddressKnowledge {
+    /// They are.
+    #[default]
+    Known,
+    /// They are not, because of an error in the list: those of the plan mean nothing.
+    Unknown,
 }
 
 /// How a target is probed, and what counts as up. Targets with equal options share one.
@@ -203,6 +226,11 @@ impl ProbeSpec {
             (None, _) => 1,
         };
         Self::MAX_SENT / connections
+    }
+
+    /// Whether more than a connect is done: a dialogue, or the handshake of a layer.
+    pub fn has_exchange(&self) -> bool {
+        !self.steps.is_empty() || self.layer.is_some()
     }
 
     /// Whether a layer starts on its connections, at once or in the middle of the dialogue.

@@ -121,6 +121,8 @@ pub struct DialogueReport {
     pub response: Option<Response>,
     /// The names and bytes of the captured groups, in the order of the steps.
     pub captures: Vec<(Box<str>, Vec<u8>)>,
+    /// What became of the bytes that were sent; absent if the kernel was not asked.
+    pub exchange: Option<ExchangeFacts>,
 }
 
 impl ConnectionReport {
@@ -197,6 +199,16 @@ pub struct TcpFacts {
     pub syn_retransmits: u32,
     /// The sending maximum segment size in bytes, once connected.
     pub mss: Option<u32>,
+}
+
+/// The kernel's counts of the bytes that were sent after the connect (`struct tcp_info` of
+/// linux/tcp.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeFacts {
+    /// The bytes that the peer's kernel has acknowledged, without SYN and FIN.
+    pub bytes_acked: u64,
+    /// The number of retransmitted segments, without SYNs.
+    pub retransmits: u32,
 }
 
 /// A round-trip time in the kernel's unit, microseconds (`tcpi_rtt`, `tcpi_rttvar`).

@@ -1,23 +1,23 @@
 //! `zbx-tcp batch`: probes many targets in one process and prints one document, lines or a table.
 
 mod input;
-mod output;
 mod progress;
 mod sink;
 mod watchdog;
 
-use std::io::{BufWriter, Write};
+use std::io;
+use std::io::{BufWriter, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::cli::batch::BatchArgs;
 use crate::cli::values::non_empty;
-use crate::commands::batch::output::StoppableOutput;
 use crate::commands::batch::sink::BatchSink;
 use crate::commands::batch::watchdog::Watchdog;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::commands::{
-    CommandResult, Exit, color_mode, internal_error, limits, log_line, print_to, resolver_kind,
-    still_computing,
+    CommandResult, Exit, color_mode, internal_error, limits, log_line, print, print_to,
+    resolver_kind, still_computing,
 };
 use crate::engine;
 use crate::engine::{Limits, Sink};
@@ -41,19 +41,18 @@ use crate::source::{Shuffled, random_seed};
 #[allow(clippy::disallowed_methods)]
 pub fn run(args: &BatchArgs, stop: Option<&StopHandle>) -> CommandResult {
     let start = Instant::now();
-    let config = Configuration::load(
-        non_empty(&args.probe.network.config),
-        batch::parts(&args.targets, &args.group),
-    )?;
     let request = BatchRequest::from_args(args)?;
-    let is_late = |time| start.elapsed() >= time;
-    let batch = batch::batch(request, &config, is_late, |timeout| {
-        input::read(timeout, stop)
-    })?;
-    drop(config);
+    let format = request.wanted.format;
+    let batch = match prepare(args, request, stop, start) {
+        Err(error) if format == BatchFormat::Json && error.is_in_configuration() => {
+            return Ok(print_without_targets(&error, start));
+        }
+        prepared => prepared?,
+    };
     log_invalid_entries(&batch);
     let mut sink = BatchSink::new(&batch, stop);
     let policy = Policy::system();
+    sink.summary.error = machine_error(&batch, &policy, None);
     let unreported = if batch.plans.iter().any(|plan| plan.spec.has_expressions()) {
         let watchdog = Watchdog {
             due: start + batch.bounds.deadline,
@@ -78,6 +77,45 @@ pub fn run(args: &BatchArgs, stop: Option<&StopHandle>) -> CommandResult {
         start,
         exit,
     ))
+}
+
+/// Reads the configuration and builds the list of targets.
+#[allow(clippy::disallowed_methods)]
+fn prepare(
+    args: &BatchArgs,
+    request: BatchRequest,
+    stop: Option<&StopHandle>,
+    start: Instant,
+) -> Result<Batch, SettingsError> {
+    let config = Configuration::load(
+        non_empty(&args.probe.network.config),
+        batch::parts(&args.targets, &args.group),
+    )?;
+    let is_late = |time| start.elapsed() >= time;
+    batch::batch(request, &config, is_late, |timeout| {
+        input::read(timeout, stop)
+    })
+}
+
+/// What is wrong on this machine: in the list of targets, with the configuration in force, or in
+/// the policy.
+fn machine_error(batch: &Batch, policy: &Policy, config: Option<&str>) -> Option<Box<str>> {
+    let of_policy = || policy.error().map(str::to_owned);
+    let in_list = batch.invalid.in_configuration();
+    let error = in_list.or_else(|| config.map(str::to_owned));
+    error.or_else(of_policy).map(Into::into)
+}
+
+/// Prints the document of a run whose targets are not known, because of an error in the
+/// configuration. Nobody but Zabbix needs it, so people get the error too.
+#[allow(clippy::disallowed_methods)]
+fn print_without_targets(error: &SettingsError, start: Instant) -> Exit {
+    let error = error.to_string();
+    if io::stderr().is_terminal() {
+        log_line(&error);
+    }
+    let document = batch_document::without_targets(&error, start.elapsed());
+    print(document.as_bytes(), Exit::Usage)
 }
 
 fn exit(sink: &BatchSink<'_>, batch: &Batch) -> Exit {
@@ -117,23 +155,36 @@ pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextRe
     }
 }
 
+/// The JSON document of a batch whose configuration cannot be read.
+pub fn without_targets(error: &str) -> String {
+    batch_document::without_targets(error, Duration::ZERO)
+}
+
 /// The JSON document of the targets in this group of the configuration; of all without a group.
+/// `config_error` is why a newer configuration is not in force.
 ///
 /// # Errors
-/// A usage or configuration error; nothing was sent.
+/// A usage error; nothing was sent. An error in the configuration is in the document.
 #[allow(clippy::disallowed_methods)]
 pub fn json(
     group: &str,
     deadline: Duration,
     config: &Configuration,
+    config_error: Option<&str>,
     policy: &Policy,
 ) -> Result<String, SettingsError> {
     let start = Instant::now();
     let request = BatchRequest::groups(vec![group.to_owned()], deadline);
     let is_late = |time| start.elapsed() >= time;
     // The targets are those of the configuration.
-    let batch = batch::batch(request, config, is_late, |_| Ok(Vec::new()))?;
+    let batch = match batch::batch(request, config, is_late, |_| Ok(Vec::new())) {
+        Err(error) if error.is_in_configuration() => {
+            return Ok(without_targets(&error.to_string()));
+        }
+        batch => batch?,
+    };
     let mut sink = BatchSink::new(&batch, None);
+    sink.summary.error = machine_error(&batch, policy, config_error);
     let unreported = probe(&batch, policy, None, start, &mut sink);
     sink.complete(&unreported);
     let mut bytes = Vec::new();
@@ -168,7 +219,8 @@ fn probe(
     if batch.transcript == Transcript::Shown && batch.plans.len() > 1 {
         log_line(&format!("start order of the targets: --seed {seed}"));
     }
-    let mut source = Shuffled::new(&batch.plans, seed);
+    let valid = batch.valid_plans();
+    let mut source = Shuffled::new(&valid, seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(debug_assertions)]
         super::panic_if_tested();
@@ -183,8 +235,8 @@ fn probe(
         )
     }));
     match ran {
-        Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before this probe started"),
-        Ok(Err(error)) => Failure::new(Status::LocalError, error.to_string()),
+        Ok(Ok(())) => Failure::common(Status::NotTried, "the run ended before this probe started"),
+        Ok(Err(error)) => Failure::common(Status::LocalError, error.to_string()),
         Err(_) => internal_error(),
     }
 }
@@ -212,7 +264,7 @@ fn log_invalid_entries(batch: &Batch) {
     }
     let count = batch.invalid.count;
     let entries = if count == 1 { "entry" } else { "entries" };
-    log_line(&format!("{count} invalid {entries} skipped:"));
+    log_line(&format!("{count} invalid {entries}:"));
     for error in &batch.invalid.first {
         log_line(&error.to_string());
     }

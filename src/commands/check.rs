@@ -6,13 +6,14 @@ use std::io;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::check::CheckArgs;
 use crate::cli::values::non_empty;
 use crate::commands::check::transcript::TranscriptWriter;
 use crate::commands::{
-    CommandResult, Exit, color_mode, internal_error, print, resolver_kind, still_computing,
+    CommandResult, Exit, color_mode, internal_error, log_line, print_within, resolver_kind,
+    still_computing,
 };
 use crate::engine::{Limits, Observed, Sink};
 use crate::failure::{Failure, Status};
@@ -24,22 +25,31 @@ use crate::policy::Policy;
 use crate::report::Report;
 use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::request::Transcript;
-use crate::settings::{Check, options};
+use crate::settings::{Check, SettingsError, options};
 use crate::source::Once;
 use crate::{engine, output, settings};
+
+/// The least time that the reader of an output gets. Without a full pipe, none is needed.
+const MIN_TIME_TO_READ: Duration = Duration::from_millis(500);
 
 /// Probes one target and prints the requested output.
 ///
 /// # Errors
 /// A usage or configuration error; nothing was sent.
+#[allow(clippy::disallowed_methods)]
 pub fn run(args: &CheckArgs) -> CommandResult {
-    let config = Configuration::load(non_empty(&args.probe.network.config), ConfigParts::Services)?;
     let mut request = options::check(args, default_format()?)?;
     // A person who waits for a report gets the path of a silent target without an option.
     if matches!(request.format, Format::Text) && io::stdout().is_terminal() {
         request.default_tracing = Some(Tracing::WhenUnanswered);
     }
-    let check = settings::check(request, &config)?;
+    let file = non_empty(&args.probe.network.config);
+    let config = Configuration::load(file, ConfigParts::Services);
+    let check = match config.and_then(|config| settings::check(request, &config)) {
+        Ok(check) => check,
+        Err(error) => return without_probe(args, error),
+    };
+    let deadline = Instant::now() + check.plan.spec.timeout;
     let plan = Arc::new(check.plan.clone());
     let policy = Policy::system();
     // If the timer cannot be started, the check continues without it: the engine limits its work.
@@ -48,7 +58,7 @@ pub fn run(args: &CheckArgs) -> CommandResult {
         .has_expressions()
         .then(|| compute_alarm(&check, &plan));
     let report = catch_unwind(AssertUnwindSafe(|| {
-        probe(&check, &policy, Arc::clone(&plan))
+        probe(&check, &policy, Arc::clone(&plan), deadline)
     }))
     .unwrap_or_else(|_| internal_error_report(plan));
     drop(alarm);
@@ -61,20 +71,59 @@ pub fn run(args: &CheckArgs) -> CommandResult {
         ColorMode::Off
     };
     let text = output::render(&report, &check.format, colors);
-    Ok(print(text.as_bytes(), exit))
+    let patience = time_to_read(deadline);
+    Ok(print_within(text.as_bytes(), exit, patience))
+}
+
+/// With `-o json`, an error in the configuration is the result of the check: it is not known whether
+/// the target is up. Other outputs have no place for it, so that the error is that of the command.
+fn without_probe(args: &CheckArgs, error: SettingsError) -> CommandResult {
+    match unprobed_document(args, &error) {
+        Some(document) => {
+            if io::stderr().is_terminal() {
+                log_line(&error.to_string());
+            }
+            Ok(print_within(
+                document.as_bytes(),
+                Exit::Usage,
+                MIN_TIME_TO_READ,
+            ))
+        }
+        None => Err(error),
+    }
+}
+
+/// The document of a check that an error in the configuration prevents; `None` if the error is
+/// another one, or another output is requested.
+pub fn unprobed_document(args: &CheckArgs, error: &SettingsError) -> Option<String> {
+    if !error.is_in_configuration() || non_empty(&args.output) != Some("json") {
+        return None;
+    }
+    let request = options::check(args, Format::Json).ok()?;
+    let plan = settings::unprobed(&request)?;
+    let failure = Failure::new(Status::LocalError, error.to_string());
+    let report = Report::without_connection(Arc::new(plan), failure, Duration::ZERO);
+    Some(output::render(&report, &request.format, ColorMode::Off))
 }
 
 /// A report on a terminal; otherwise, as under Zabbix, a single value.
-fn default_format() -> Result<Format, settings::SettingsError> {
+fn default_format() -> Result<Format, SettingsError> {
     let name = if io::stdout().is_terminal() {
         "text"
     } else {
         "up"
     };
-    Format::parse(name).map_err(settings::SettingsError::new)
+    Format::parse(name).map_err(SettingsError::new)
 }
 
-fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
+/// How long a reader may take: until the deadline of the check, but at least [`MIN_TIME_TO_READ`].
+#[allow(clippy::disallowed_methods)]
+fn time_to_read(deadline: Instant) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    left.max(MIN_TIME_TO_READ)
+}
+
+fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>, deadline: Instant) -> Report {
     #[cfg(debug_assertions)]
     super::panic_if_tested();
     #[cfg(debug_assertions)]
@@ -84,6 +133,7 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
         Transcript::Silent => None,
     };
     let mut sink = CheckSink {
+        measures_exchange: check.format.publishes_exchange(),
         report: None,
         transcript,
     };
@@ -95,6 +145,9 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
         &limits,
         resolver_kind(check.resolver),
     );
+    if let Some(transcript) = sink.transcript {
+        transcript.finish(time_to_read(deadline));
+    }
     match (sink.report, ran) {
         (Some(report), _) => report,
         (None, Err(error)) => {
@@ -120,6 +173,7 @@ fn internal_error_report(plan: Arc<Plan>) -> Report {
 
 /// Stores the report, and writes the transcript with `-v`.
 struct CheckSink {
+    measures_exchange: bool,
     report: Option<Report>,
     transcript: Option<TranscriptWriter>,
 }
@@ -133,6 +187,10 @@ impl Sink for CheckSink {
         if let Some(transcript) = &mut self.transcript {
             transcript.write(plan, at, &what);
         }
+    }
+
+    fn measures_exchange(&self) -> bool {
+        self.measures_exchange
     }
 
     fn observes(&self) -> bool {

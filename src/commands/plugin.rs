@@ -27,7 +27,7 @@ use crate::commands::plugin::long::{LongRequest, LongRequests};
 use crate::commands::plugin::probing::ProbingThread;
 use crate::commands::plugin::reload::Reloading;
 use crate::commands::plugin::requests::OpenRequests;
-use crate::commands::{Exit, error_line, internal_error};
+use crate::commands::{Exit, batch, check, error_line, internal_error};
 use crate::engine::Limits;
 use crate::os::sibling::wait_beside;
 use crate::os::stop::ignore_signals;
@@ -270,12 +270,21 @@ impl Plugin {
             Ok(()) => {}
             // The same value as from UserParameters, so that templates work with both.
             Err(NoAnswer::Mistake(text)) => self.agent.value(id, &error_line(&text)),
+            Err(NoAnswer::Document(document)) => self.agent.value(id, &document),
             Err(NoAnswer::Failure(text)) => self.agent.error(id, &text),
         }
     }
 
+    #[allow(clippy::needless_pass_by_value)]
     fn check(&mut self, id: u32, key: CheckKey, most: Duration) -> Result<(), NoAnswer> {
-        let check = self.settings.check(key, most).map_err(NoAnswer::Mistake)?;
+        let check = match self.settings.check(key.clone(), most) {
+            Ok(check) => check,
+            Err(error) => {
+                let document = check::unprobed_document(&key.arguments(None), &error);
+                let mistake = || NoAnswer::Mistake(error.to_string());
+                return Err(document.map_or_else(mistake, NoAnswer::Document));
+            }
+        };
         let policy = self.settings.policy();
         // If a run has ended because of a local error or a defect, the next one may succeed.
         for _ in 0..2 {
@@ -315,7 +324,10 @@ impl Plugin {
             // They use nothing of it, so an error in it does not concern them.
             LongKey::ListenerRows | LongKey::Listeners => Ok(Arc::default()),
         };
-        let config = config.map_err(NoAnswer::Mistake)?;
+        let config = config.map_err(|error| match &key {
+            LongKey::Batch(_) => NoAnswer::Document(batch::without_targets(&error)),
+            _ => NoAnswer::Mistake(error),
+        })?;
         let policy = self.settings.policy();
         let index = self
             .requests
@@ -327,6 +339,7 @@ impl Plugin {
             arrived,
             most,
             config,
+            config_error: self.settings.refused(),
             policy,
         };
         match self.long.add(request) {
@@ -342,6 +355,8 @@ impl Plugin {
 enum NoAnswer {
     /// An error in the key or the configuration.
     Mistake(String),
+    /// An error in the configuration, as a document.
+    Document(String),
     /// A local error of this machine.
     Failure(String),
 }

@@ -28,6 +28,7 @@ use crate::engine::dns::{AddressOrder, ResolvedAddresses, Resolver, owns_token};
 use crate::engine::error::PollError;
 use crate::engine::event_loop::connection::Connections;
 use crate::engine::event_loop::delays::Delays;
+use crate::engine::event_loop::io::measure;
 use crate::engine::event_loop::memory::ReceiveMemory;
 use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shortage};
 use crate::engine::event_loop::poller::{EVENTS, Poller, SOURCE, STOP};
@@ -124,6 +125,8 @@ struct EventLoop<'e, 's> {
     turn: u64,
     /// How late it is.
     delays: Delays,
+    /// What the sink [wants](Sink::measures_exchange).
+    measures_exchange: bool,
 }
 
 impl<'e, 's> EventLoop<'e, 's> {
@@ -138,6 +141,7 @@ impl<'e, 's> EventLoop<'e, 's> {
         let capacity = worker.in_flight.min(MAX_PREALLOCATED);
         let now = Instant::now();
         Ok(Self {
+            measures_exchange: sink.measures_exchange(),
             sink,
             worker,
             deadline: RunDeadline::new(worker.deadline),
@@ -308,9 +312,16 @@ impl<'e, 's> EventLoop<'e, 's> {
         self.end_when_due(now);
     }
 
-    /// Before a session times out, reads the data that its connections have left unread because
-    /// there was too much: the expected answer may have arrived in time.
+    /// Before a session times out, takes the result of its lookup, and reads the data that its
+    /// connections have left unread because there was too much: the expected answer may have
+    /// arrived in time.
     fn read_rest(&mut self, id: SessionId, now: Instant) {
+        let slot = self.sessions.get(id);
+        if slot.is_some_and(|slot| slot.session.is_resolving()) {
+            let registry = self.poller.registry();
+            self.resolver.expire_request(registry, id.index(), now);
+            return self.take_answers(now);
+        }
         if self.waits_for_memory(id) {
             if let Some(slot) = self.sessions.get_mut(id) {
                 slot.session.lack_memory();
@@ -331,6 +342,7 @@ impl<'e, 's> EventLoop<'e, 's> {
     /// Lets a session handle its timers.
     fn tick(&mut self, id: SessionId, now: Instant) {
         self.end_handshakes(id, now);
+        self.measure_silent(id, now);
         let Some(slot) = self
             .sessions
             .get_mut(id)
@@ -488,6 +500,9 @@ impl<'e, 's> EventLoop<'e, 's> {
             }
             Action::Close(attempt, how) => {
                 let remote = slot.session.remote(attempt);
+                if self.measures_exchange {
+                    measure(slot, &self.connections, attempt);
+                }
                 if let (Some(connection), Some(remote)) = (slot.connections.take(attempt), remote) {
                     self.close_later(connection, remote.ip(), how);
                 }

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod attempt;
 mod established;
+mod exchange;
 mod inspecting;
 mod layer_state;
 mod messages;
@@ -28,7 +29,7 @@ use crate::engine::session::attempt::inspections::AllowedInspections;
 use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
 use crate::engine::session::race::{AddressRace, AddressRule};
 use crate::failure::{Failure, Status};
-use crate::os::socket::TcpInfo;
+use crate::os::socket::{TcpExchange, TcpInfo};
 use crate::plan::{AddressSelection, Plan, Tracing};
 use crate::policy::{Decision, Policy};
 use crate::report::Report;
@@ -154,6 +155,11 @@ impl Session {
         active.peek().is_some() && active.all(Attempt::is_queued)
     }
 
+    /// Whether it waits for the addresses of its name.
+    pub fn is_resolving(&self) -> bool {
+        self.state == SessionState::Resolving
+    }
+
     /// Shifts the clock by the time that it was [idle](Session::is_idle), so that our own queue
     /// counts neither in its times nor against its timeout. A
     /// [deadline limit](Session::limit_deadline) is not shifted.
@@ -250,6 +256,34 @@ impl Session {
             .map(|attempt| self.plan.remote(attempt.address()))
     }
 
+    /// Whether the next [`Session::tick`] ends the wait for a silent peer, so that what became of the
+    /// bytes that were sent is of interest.
+    pub fn has_silent_peer(&self, now: Instant) -> bool {
+        let cutoff = self.cutoff(now);
+        self.plan.spec.has_exchange()
+            && cutoff != Some(Cutoff::RunEnd)
+            && self
+                .attempts()
+                .iter()
+                .any(|attempt| attempt.is_silent(cutoff, now))
+    }
+
+    /// Whether the next [`Session::tick`] ends the wait for a peer that does not answer the goodbye.
+    pub fn has_silent_goodbye(&self, now: Instant) -> bool {
+        self.plan.spec.has_exchange()
+            && self
+                .attempts()
+                .iter()
+                .any(|attempt| attempt.is_left_alone(now))
+    }
+
+    /// Notes what became of the bytes that were sent on the connection of this attempt.
+    pub fn measured(&mut self, id: AttemptId, exchange: TcpExchange) {
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id.index()) {
+            attempt.measured(exchange);
+        }
+    }
+
     /// When [`Session::tick`] must be called at the latest.
     pub fn next_wake(&self) -> Instant {
         let wakes = self.attempts().iter().filter_map(Attempt::next_wake);
@@ -312,9 +346,9 @@ impl Session {
             Event::Secured(id, refusal) => self.with(id, |attempt, plan| {
                 attempt.secured(plan, refusal, now, actions);
             }),
-            Event::Accepted(id) => {
-                self.with(id, |attempt, plan| attempt.accepted(plan, now, actions))
-            }
+            Event::ProbablyAccepted(id) => self.with(id, |attempt, plan| {
+                attempt.probably_accepted(plan, now, actions)
+            }),
             Event::LayerDone(id) => {
                 self.with(id, |attempt, plan| attempt.layer_done(plan, now, actions))
             }

@@ -6,7 +6,7 @@ use std::io;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroI32;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -18,7 +18,7 @@ use crate::engine::stream::failures::{
 pub use crate::engine::stream::failures::{unsent_failure, watch_failure};
 use crate::failure::{Failure, IcmpFact, Status};
 use crate::os::errno::{SocketFault, is_shortage, socket_fault};
-use crate::os::socket::TcpInfo;
+use crate::os::socket::{TcpExchange, TcpInfo};
 use crate::os::{route, socket};
 use crate::path_facts::HopAnswer;
 use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
@@ -37,6 +37,8 @@ pub struct Wire {
     /// open connection. Received bytes are still there then, and are read before it is reported.
     error: Option<NonZeroI32>,
     reuse: Reuse,
+    /// The number of bytes that were written; a probe sends much fewer than 4 GiB.
+    written: u32,
 }
 
 /// Whether the socket may connect again once this connection is reset.
@@ -105,6 +107,7 @@ impl Wire {
             is_ipv4: remote.is_ipv4(),
             error,
             reuse,
+            written: 0,
         })
     }
 
@@ -130,6 +133,7 @@ impl Wire {
             socket,
             is_ipv4: remote.is_ipv4(),
             reuse: Reuse::Never,
+            written: 0,
         })
     }
 
@@ -324,6 +328,11 @@ impl Wire {
         socket::tcp_info(self.socket.as_fd()).ok()
     }
 
+    /// What became of the bytes that were sent; `None` if the kernel does not know.
+    pub fn exchange(&self) -> Option<TcpExchange> {
+        socket::tcp_exchange(self.socket.as_fd(), self.written.into()).ok()?
+    }
+
     /// The local address and port.
     fn local_addr(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()?.as_socket()
@@ -351,8 +360,12 @@ impl Wire {
             Ok(0) => Err(io::Error::from_raw_os_error(libc::EIO)),
             result => result,
         });
-        if let Err(error) = &written {
-            self.keep_error(error);
+        match &written {
+            Ok(bytes) => {
+                let bytes = u32::try_from(bytes.unwrap_or_default()).unwrap_or(u32::MAX);
+                self.written = self.written.saturating_add(bytes);
+            }
+            Err(error) => self.keep_error(error),
         }
         written
     }
@@ -373,6 +386,11 @@ impl Wire {
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 
+    /// Whether the peer's kernel has acknowledged our FIN.
+    pub fn is_fin_acknowledged(&self) -> bool {
+        socket::is_fin_acknowledged(self.socket.as_fd()).unwrap_or(false)
+    }
+
     /// Closes the socket.
     pub fn close(self, how: Close) {
         if how == Close::Rst {
@@ -389,6 +407,12 @@ impl Wire {
     /// The descriptor, for `mio`.
     pub fn raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::output::json::JsonWriter;
 use crate::output::metrics::SCHEMA;
 use crate::output::results::ResultStore;
 use crate::output::summary::Summary;
-use crate::output::{entry, lld};
+use crate::output::{entry, json, lld};
 use crate::plan::Plan;
 
 /// The content of the document.
@@ -27,6 +27,37 @@ pub struct BatchDocument<'f> {
     pub elapsed: Duration,
     /// Whether fields at their default are written.
     pub defaults: DefaultFields,
+    /// Whether `discovery` is written.
+    pub discovery: Discovery,
+}
+
+/// Whether the document has rows for low-level discovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discovery {
+    /// It has the row of each target.
+    Include,
+    /// It has no list of rows, because some rows are not known. Zabbix would delete the items of rows
+    /// that are missing from a list.
+    Omit,
+}
+
+/// The document of a run whose targets are not known because of this error: without targets and
+/// without `discovery`. Ends with a newline.
+pub fn without_targets(error: &str, elapsed: Duration) -> String {
+    let mut summary = Summary::default();
+    summary.error = Some(error.into());
+    let document = BatchDocument {
+        plans: &[],
+        results: &ResultStore::new(0),
+        summary: &mut summary,
+        elapsed,
+        defaults: DefaultFields::Include,
+        discovery: Discovery::Omit,
+    };
+    let mut bytes = Vec::new();
+    // Writing to a vector cannot fail.
+    let _ = document.write(&mut bytes);
+    json::into_string(bytes)
 }
 
 /// The buffer size of the output.
@@ -47,13 +78,17 @@ impl BatchDocument<'_> {
         chunks.buffer.extend_from_slice(b"{\"schema\":");
         fast_fmt::integer(&mut chunks.buffer, SCHEMA);
         chunks.buffer.extend_from_slice(b",\"summary\":");
-        self.summary.write(self.elapsed, &mut chunks.buffer);
-        chunks.buffer.extend_from_slice(b",\"discovery\":[");
-        for (index, plan) in self.plans.iter().enumerate() {
-            chunks.separate(index)?;
-            lld::write(plan, &mut chunks.buffer);
+        self.summary
+            .write(self.elapsed, self.plans, &mut chunks.buffer);
+        if self.discovery == Discovery::Include {
+            chunks.buffer.extend_from_slice(b",\"discovery\":[");
+            for (index, plan) in self.plans.iter().enumerate() {
+                chunks.separate(index)?;
+                lld::write(plan, &mut chunks.buffer);
+            }
+            chunks.buffer.push(b']');
         }
-        chunks.buffer.extend_from_slice(b"],\"targets\":{");
+        chunks.buffer.extend_from_slice(b",\"targets\":{");
         for (index, plan) in self.plans.iter().enumerate() {
             chunks.separate(index)?;
             let id = plan.id();
@@ -145,6 +180,7 @@ mod tests {
             summary: &mut summary,
             elapsed,
             defaults,
+            discovery: Discovery::Include,
         };
         let written = document.write(&mut out).unwrap();
         assert_eq!(written + 1, out.len() as u64);

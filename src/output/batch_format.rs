@@ -1,5 +1,6 @@
 //! What a batch prints, and in which format.
 
+use crate::output::metrics;
 use crate::output::metrics::Metric;
 
 /// What a batch prints.
@@ -15,6 +16,20 @@ pub struct BatchOutput {
     pub sender_key: SenderKey,
     /// Whether documents contain the fields that have their default value.
     pub defaults: DefaultFields,
+}
+
+impl BatchOutput {
+    /// Whether it has a metric that the kernel is asked for at the end of a dialogue.
+    pub fn publishes_exchange(&self) -> bool {
+        match self.format {
+            BatchFormat::Json | BatchFormat::Ndjson => true,
+            BatchFormat::Sender => self.metrics.iter().any(|metric| match metric {
+                SenderMetric::Metric(metric) => metrics::is_of_exchange(metric),
+                SenderMetric::Capture(_) => false,
+            }),
+            BatchFormat::Text => false,
+        }
+    }
 }
 
 /// What a `sender` line has the value of.

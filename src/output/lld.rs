@@ -7,7 +7,7 @@ use crate::output::{document, json, metrics};
 use crate::plan::{Plan, TargetMeta};
 
 /// Appends the row of a target. Every row has every macro, `""` without a value, except
-/// `{#TCP.ERROR}`, which only a port has whose service cannot be used.
+/// `{#TCP.ERROR}`, which only a target has that cannot be probed.
 pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
     let mut row = JsonWriter::new(buffer);
     let id = plan.id();
@@ -17,15 +17,22 @@ pub fn write(plan: &Plan, buffer: &mut Vec<u8>) {
     row.text(&id);
     row.key("{#TCP.NAME}");
     row.text(label.and_then(|label| label.name.as_deref()).unwrap_or(&id));
+    let target = plan.known_target();
     row.key("{#TCP.HOST}");
-    document::write_value(&mut row, &metrics::host(&plan.target.host));
+    match target {
+        Some(target) => document::write_value(&mut row, &metrics::host(&target.host)),
+        None => row.text(""),
+    }
     row.key("{#TCP.PORT}");
-    row.value(|buffer| fast_fmt::integer(buffer, plan.target.port.get().into()));
+    match target {
+        Some(target) => row.value(|buffer| fast_fmt::integer(buffer, target.port.get().into())),
+        None => row.text(""),
+    }
     row.key("{#TCP.SERVICE}");
     row.text(plan.spec.service.as_deref().unwrap_or_default());
     row.key("{#TCP.GROUP}");
     row.text(&groups(label));
-    if let Some(error) = label.and_then(|label| label.service_error.as_deref()) {
+    if let Some(error) = plan.error() {
         row.key("{#TCP.ERROR}");
         row.text(error);
     }

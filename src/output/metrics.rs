@@ -83,6 +83,11 @@ pub fn of_plan() -> &'static [Metric] {
     METRICS.split_at(PLAN_ROWS).0
 }
 
+/// Whether the kernel is asked for this metric at the end of a dialogue.
+pub fn is_of_exchange(metric: &Metric) -> bool {
+    matches!(metric.path, "tcp.bytes_acked" | "tcp.retransmits")
+}
+
 /// The number of metrics that are read from a plan.
 const PLAN_ROWS: usize = {
     let mut row = 0;
@@ -126,7 +131,7 @@ use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 76] = [
+pub const METRICS: [Metric; 78] = [
     row(
         "schema",
         "version",
@@ -153,14 +158,14 @@ pub const METRICS: [Metric; 76] = [
         "text",
         "host name or address of the target, as given",
         Empty,
-        FromPlan(|p| Some(host(&p.target.host))),
+        FromPlan(|p| Some(host(&p.known_target()?.host))),
     ),
     row(
         "port",
         "number",
         "port",
         Zero,
-        FromPlan(|p| Some(Integer(p.target.port.get().into()))),
+        FromPlan(|p| Some(Integer(p.known_target()?.port.get().into()))),
     ),
     row(
         "service",
@@ -322,6 +327,20 @@ pub const METRICS: [Metric; 76] = [
         "maximum segment size",
         Zero,
         FromConnection(|t| tcp(t, |f| f.mss)),
+    ),
+    row(
+        "tcp.bytes_acked",
+        "bytes",
+        "sent bytes that the kernel of the target has acknowledged, after a dialogue or handshake",
+        Zero,
+        FromConnection(|t| Some(Integer(dialogue(t)?.exchange?.bytes_acked))),
+    ),
+    row(
+        "tcp.retransmits",
+        "number",
+        "number of retransmitted segments, without SYNs, after a dialogue or handshake",
+        Zero,
+        FromConnection(|t| Some(Integer(dialogue(t)?.exchange?.retransmits.into()))),
     ),
     row(
         "tls.how",

@@ -1,11 +1,16 @@
-//! The summary of a run: counts by verdict, and the lag of this process.
+//! The summary of a run: counts by verdict, the lag of this process, and the common causes of the
+//! failures.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::format_duration;
 use crate::fast_fmt;
+use crate::output::causes;
+use crate::output::causes::FailureGroups;
 use crate::output::json::JsonWriter;
+use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
 /// The verdicts of a run, counted as the reports arrive.
@@ -19,11 +24,15 @@ pub struct Summary {
     pub unknown: usize,
     /// How many repeated targets were merged.
     duplicates: usize,
-    /// How many invalid entries of the target list were skipped.
+    /// How many entries of the target list are invalid.
     invalid: usize,
+    /// What is wrong on this machine: in its configuration or its policy.
+    pub error: Option<Box<str>>,
     /// For each connection, the measured connect time less the kernel's round trip time, in
     /// microseconds.
     late: Vec<u32>,
+    /// The failures, if their common causes are wanted.
+    failures: Option<FailureGroups>,
 }
 
 impl Summary {
@@ -36,12 +45,24 @@ impl Summary {
         }
     }
 
+    /// The same, with the common causes of the failures.
+    #[must_use]
+    pub fn with_causes(self) -> Self {
+        Self {
+            failures: Some(FailureGroups::default()),
+            ..self
+        }
+    }
+
     /// Counts a report.
     pub fn count(&mut self, report: &Report) {
         match report.status() {
             status if status.is_unknown() => self.unknown += 1,
             _ if report.is_up() => self.up += 1,
             _ => self.down += 1,
+        }
+        if let (Some(failures), true) = (&mut self.failures, report.failure.is_some()) {
+            failures.add(report);
         }
         let connection = report.connection.as_ref();
         let connect = connection.and_then(|connection| connection.connect);
@@ -71,8 +92,18 @@ impl Summary {
         Some(Duration::from_micros((*micros).into()))
     }
 
-    /// Appends the summary as a JSON object. `invalid` is omitted if it is 0.
-    pub fn write(&mut self, elapsed: Duration, buffer: &mut Vec<u8>) {
+    /// The common causes of the failures, one line of text for each. `plans` are all targets.
+    pub fn cause_lines(&self, plans: &[Arc<Plan>]) -> Vec<String> {
+        let causes = self
+            .failures
+            .as_ref()
+            .map(|failures| failures.causes(plans));
+        causes::lines(&causes.unwrap_or_default(), self.targets(), plans)
+    }
+
+    /// Appends the summary as a JSON object. `invalid` is omitted if it is 0, `error` and
+    /// `causes` if there are none. `plans` are all targets.
+    pub fn write(&mut self, elapsed: Duration, plans: &[Arc<Plan>], buffer: &mut Vec<u8>) {
         let mut json = JsonWriter::new(buffer);
         json.open_object();
         let counts = [
@@ -90,11 +121,23 @@ impl Summary {
             json.key(name);
             json.value(|buffer| fast_fmt::integer(buffer, count as u64));
         }
+        if let Some(error) = &self.error {
+            json.key("error");
+            json.text(error);
+        }
         for (name, time) in [("elapsed", Some(elapsed)), ("lag", self.lag())] {
             if let Some(time) = time {
                 json.key(name);
                 json.value(|buffer| fast_fmt::seconds(buffer, time));
             }
+        }
+        let causes = self
+            .failures
+            .as_ref()
+            .map(|failures| failures.causes(plans));
+        if let Some(causes) = causes.filter(|causes| !causes.is_empty()) {
+            json.key("causes");
+            json.value(|buffer| causes::write(&causes, self.targets(), plans, buffer));
         }
         json.close_object();
     }
@@ -118,7 +161,7 @@ impl Summary {
             } else {
                 "entries"
             };
-            let _ = write!(line, "; {} invalid {entries} skipped", self.invalid);
+            let _ = write!(line, "; {} invalid {entries}", self.invalid);
         }
         let _ = write!(line, "; took {}", format_duration(elapsed));
         if let Some(lag) = self.lag() {
@@ -174,14 +217,14 @@ mod tests {
         }
         assert_eq!(
             summary.line(Duration::from_secs(2)),
-            "3 targets: 1 up, 1 down, 1 unknown; 3 repeated; 2 invalid entries skipped; took 2.00 s, lag 0.2 ms"
+            "3 targets: 1 up, 1 down, 1 unknown; 3 repeated; 2 invalid entries; took 2.00 s, lag 0.2 ms"
         );
     }
 
     #[test]
     fn the_document_counts_invalid_entries() {
         let mut buffer = Vec::new();
-        Summary::new(1, 2).write(Duration::from_micros(7), &mut buffer);
+        Summary::new(1, 2).write(Duration::from_micros(7), &[], &mut buffer);
         let text = "{\"targets\":0,\"up\":0,\"down\":0,\"unknown\":0,\"duplicates\":1,\"invalid\":2,\"elapsed\":0.000007}";
         assert_eq!(String::from_utf8(buffer).unwrap(), text);
     }

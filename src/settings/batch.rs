@@ -1,6 +1,7 @@
 //! The settings of `batch`: many targets, few specs.
 
 mod dedup;
+mod invalid;
 mod json_object;
 mod options;
 mod shard;
@@ -9,6 +10,7 @@ mod spec_cache;
 mod stdin;
 mod target_list;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +21,17 @@ use crate::escape::escaped_prefix;
 use crate::output::batch_format::{BatchFormat, BatchOutput, KeyPart, SenderMetric};
 use crate::plan::Plan;
 use crate::settings::batch::target_list::TargetList;
-use crate::settings::config::Configuration;
+use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::error::SettingsError;
 use crate::settings::request::{ResolverChoice, Transcript};
 pub use dedup::{Draft, DraftOrigin, assign_ids, without_repeats};
+pub use invalid::{Invalid, Rows};
 pub use options::{BatchRequest, Bounds, bounds, seed};
 pub use shard::Shard;
-pub use sources::{configured, parts};
+use sources::non_empty;
+pub use sources::{configured, list_errors, parts};
 pub use spec_cache::{SpecCache, TARGET_TIMEOUT};
-pub use target_list::{Invalid, OnError};
+pub use target_list::OnError;
 
 /// Everything a `batch` needs.
 #[derive(Debug)]
@@ -37,8 +41,10 @@ pub struct Batch {
     pub plans: Vec<Arc<Plan>>,
     /// How many targets were repeats of others.
     pub duplicates: usize,
-    /// What was skipped because of errors, with `--keep-going`.
+    /// The entries with errors.
     pub invalid: Invalid,
+    /// Whether every target has its row for low-level discovery.
+    pub rows: Rows,
     /// What is printed.
     pub wanted: BatchOutput,
     /// What the run may use.
@@ -51,13 +57,41 @@ pub struct Batch {
     pub transcript: Transcript,
 }
 
+impl Batch {
+    /// The targets that are probed: those without an error.
+    pub fn valid_plans(&self) -> Cow<'_, [Arc<Plan>]> {
+        let is_valid = |plan: &&Arc<Plan>| plan.error().is_none();
+        if self.plans.iter().all(|plan| is_valid(&plan)) {
+            return Cow::Borrowed(&self.plans);
+        }
+        self.plans.iter().filter(is_valid).cloned().collect()
+    }
+}
+
 /// Merges a request with the configuration and builds the list of targets. `is_late` tells whether
 /// this time has passed since the start of the run; `input` reads standard input, for at most the
 /// time of the run.
 ///
 /// # Errors
-/// The first error found; nothing was sent.
+/// The first error found; nothing was sent. An error in one target of the configuration is its
+/// result instead.
 pub fn batch(
+    request: BatchRequest,
+    config: &Configuration,
+    is_late: impl Fn(Duration) -> bool,
+    input: impl FnOnce(Duration) -> Result<Vec<u8>, SettingsError>,
+) -> Result<Batch, SettingsError> {
+    let parts = parts(&request.targets, &request.groups);
+    let has_arguments = !non_empty(&request.targets).is_empty();
+    let built = build(request, config, is_late, input);
+    match parts {
+        // Only the configuration can have too many targets, or none.
+        ConfigParts::Targets if !has_arguments => built.map_err(SettingsError::or_in_configuration),
+        _ => built,
+    }
+}
+
+fn build(
     request: BatchRequest,
     config: &Configuration,
     is_late: impl Fn(Duration) -> bool,
@@ -85,7 +119,7 @@ pub fn batch(
     })?;
     let list = list.finish()?;
     let mut plans = list.plans;
-    reject_nothing_left(&plans, &list.invalid)?;
+    reject_nothing_left(&plans, &list.invalid, &wanted)?;
     if let Some(shard) = shard {
         plans.retain(|plan| shard.contains(&plan.id()));
         (0..)
@@ -102,6 +136,7 @@ pub fn batch(
         plans,
         duplicates: list.duplicates,
         invalid: list.invalid,
+        rows: list.rows,
         wanted,
         bounds,
         seed,
@@ -110,8 +145,16 @@ pub fn batch(
     })
 }
 
-/// An empty document would make Zabbix delete what it discovered.
-fn reject_nothing_left(plans: &[Plan], invalid: &Invalid) -> Result<(), SettingsError> {
+/// An empty list of rows would make Zabbix delete what it discovered. Only a document can do without
+/// rows, and say why.
+fn reject_nothing_left(
+    plans: &[Plan],
+    invalid: &Invalid,
+    wanted: &BatchOutput,
+) -> Result<(), SettingsError> {
+    if wanted.format == BatchFormat::Json && invalid.in_configuration().is_some() {
+        return Ok(());
+    }
     match invalid.first.first() {
         Some(error) if plans.is_empty() => Err(SettingsError::new(format!(
             "no target is valid (invalid: {}); first error: {error}",
@@ -150,7 +193,9 @@ fn reject_unknown_captures(wanted: &BatchOutput, plans: &[Plan]) -> Result<(), S
         let name = path
             .strip_prefix(SenderMetric::CAPTURES)
             .unwrap_or_default();
-        let has = |plan: &Plan| plan.spec.captures().any(|known| known == name);
+        // The options of a target that is not probed are not known.
+        let has =
+            |plan: &Plan| plan.error().is_some() || plan.spec.captures().any(|known| known == name);
         if !plans.is_empty() && !plans.iter().any(has) {
             let name = escaped_prefix(name, 40);
             return Err(SettingsError::in_option(

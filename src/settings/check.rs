@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::address::host_list::one_target;
 use crate::escape::escaped_prefix;
 use crate::output::Format;
-use crate::plan::Plan;
 use crate::plan::steps::Step;
+use crate::plan::{Plan, ProbeSpec};
 use crate::settings::build::{FamilyOrigin, plan, spec, with_service};
 use crate::settings::config::Configuration;
 use crate::settings::error::SettingsError;
@@ -63,6 +63,20 @@ pub fn check(request: CheckRequest, config: &Configuration) -> Result<Check, Set
         resolver: probe.resolver,
         transcript,
     })
+}
+
+/// The target of a request that an error in the configuration prevents: only to be reported. `None`
+/// if the port is not known without the configuration.
+pub fn unprobed(request: &CheckRequest) -> Option<Plan> {
+    let name = request.probe.service.as_deref();
+    let built_in = name.and_then(|name| services::find(&Configuration::default(), name).ok());
+    let port = built_in.and_then(|service| service.overrides.port);
+    let target = one_target(&request.host, request.port.as_deref(), port).ok()?;
+    let spec = ProbeSpec {
+        service: name.map(Into::into),
+        ..ProbeSpec::default()
+    };
+    Some(Plan::new(spec, target))
 }
 
 /// A metric of TLS requires TLS.

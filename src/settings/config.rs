@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::address::Port;
 use crate::address::cidr;
 use crate::address::host_list::HostList;
 use crate::os::errno::os_error_text;
@@ -20,6 +21,7 @@ use crate::os::files;
 use crate::os::files::Refusal;
 use crate::settings::config::file::Privacy;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
+use crate::settings::config::target::RejectedTarget;
 use crate::settings::config::value::{ConfigValue, toml_member};
 use crate::settings::dialogue::dialogue;
 use crate::settings::error::{Key, Location, SettingsError};
@@ -27,6 +29,7 @@ use crate::settings::overrides::Overrides;
 use crate::settings::target_spec::{TargetLimit, TargetSpec};
 pub use defaults::MAX_TARGETS;
 pub use service::Service;
+pub use target::KnownTarget;
 
 /// The main file, unless another one is named.
 const MAIN: &str = "/etc/zbx-tcp/config.toml";
@@ -52,6 +55,8 @@ pub struct Configuration {
     pub defaults: Overrides,
     /// The users' own services by their names, or the first error of each.
     pub services: BTreeMap<String, Result<Service, SettingsError>>,
+    /// The ports of services with an error that is elsewhere. They tell the ids of targets.
+    pub ports_of_invalid: BTreeMap<String, Port>,
     /// The targets of batches.
     pub targets: Vec<Result<TargetSpec, InvalidTarget>>,
     /// The maximum number of targets of a batch. An item key cannot raise it.
@@ -71,6 +76,8 @@ pub struct InvalidTarget {
     pub error: SettingsError,
     /// Its groups; `None` if the error may be in them.
     pub groups: Option<Vec<String>>,
+    /// Its content; `None` if the error hides which ids the target has.
+    pub known: Option<Box<KnownTarget>>,
 }
 
 /// The parts of the configuration that a command uses.
@@ -311,12 +318,20 @@ impl Configuration {
                 let errors = dialogue(&service.overrides, None).err();
                 diagnostics.errors.extend(errors.into_iter().flatten());
             }
-            if self.services.contains_key(name) {
+            let is_repeated = self.services.contains_key(name);
+            if is_repeated {
                 diagnostics.error(&field, "is defined in two files");
             }
             let errors = diagnostics.take_errors();
             match (errors.first(), service) {
-                (Some(error), _) => {
+                (Some(error), service) => {
+                    self.ports_of_invalid.remove(name);
+                    let port = service.and_then(|service| service.overrides.port);
+                    if let (Some(port), true, false) =
+                        (port, has_port(&field, &errors), is_repeated)
+                    {
+                        self.ports_of_invalid.insert(name.to_owned(), port);
+                    }
                     self.services.insert(name.to_owned(), Err(error.clone()));
                 }
                 (None, Some(service)) => {
@@ -338,27 +353,45 @@ impl Configuration {
                     "with this entry, the targets have more than {MAX_PORTS} ports, and no further entry is read: write fewer ports"
                 );
                 diagnostics.errors.push(target.error(why));
-                return Err(None);
+                return Err(RejectedTarget {
+                    groups: None,
+                    known: None,
+                });
             }
             if !target.ports.is_empty() || target.service.is_some() {
                 return Ok(target);
             }
             let error = target.error("a target needs a `port`, or a `service` that has one");
             diagnostics.errors.push(error);
-            Err(Some(target.groups))
+            Err(RejectedTarget {
+                groups: Some(target.groups.clone()),
+                known: target
+                    .id
+                    .is_some()
+                    .then(|| Box::new(KnownTarget::of(&target, None))),
+            })
         });
         let errors = diagnostics.take_errors();
         match (target, errors.first()) {
             (Ok(target), _) => self.targets.push(Ok(target)),
-            (Err(groups), Some(error)) => {
-                let error = error.clone();
-                self.targets.push(Err(InvalidTarget { error, groups }));
-            }
+            (Err(rejected), Some(error)) => self.targets.push(Err(InvalidTarget {
+                error: error.clone(),
+                groups: rejected.groups,
+                known: rejected.known,
+            })),
             // A target that is not read has an error.
             (Err(_), None) => {}
         }
         self.errors.extend(errors);
     }
+}
+
+/// Whether a service with these errors gives its port, without an error in it.
+fn has_port(service: &Field<'_>, errors: &[SettingsError]) -> bool {
+    let members = service.value.members().unwrap_or_default();
+    let key = service.key.member("port");
+    members.iter().any(|member| member.name == "port")
+        && errors.iter().all(|error| error.key != key)
 }
 
 /// The file that the option or the environment names.

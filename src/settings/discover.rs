@@ -190,8 +190,11 @@ impl<'c> PortPlans<'c> {
             .iter()
             .map(|entry| self.draft(entry))
             .collect::<Result<_, _>>()?;
-        assign_ids(without_repeats(drafts))
-            .map_err(|duplicate| SettingsError::in_option(PORT_LIST, duplicate))
+        let (plans, duplicates) = assign_ids(without_repeats(drafts));
+        match duplicates.into_iter().next() {
+            Some(duplicate) => Err(SettingsError::in_option(PORT_LIST, duplicate)),
+            None => Ok(plans),
+        }
     }
 
     fn draft(&mut self, entry: &PortEntry) -> Result<Draft, SettingsError> {
@@ -203,7 +206,7 @@ impl<'c> PortPlans<'c> {
         };
         let label = TargetMeta {
             name: Some(name.into()),
-            service_error: error,
+            error,
             ..TargetMeta::default()
         };
         let host = self.host.clone();

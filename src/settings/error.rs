@@ -51,6 +51,26 @@ impl SettingsError {
         }
     }
 
+    /// Whether it is in the configuration: its owner can correct it, and not the caller.
+    pub fn is_in_configuration(&self) -> bool {
+        matches!(
+            self.location,
+            Location::File(_) | Location::FileLine { .. } | Location::Configuration
+        )
+    }
+
+    /// The same error, as one of the configuration as a whole if it has no other location.
+    #[must_use]
+    pub fn or_in_configuration(self) -> Self {
+        match self.location {
+            Location::CommandLine if self.key.is_none() => Self {
+                location: Location::Configuration,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// The first of several errors: a command that only needs to fail shows one, `services --check`
     /// shows all.
     pub fn first(errors: Vec<Self>) -> Self {
@@ -80,6 +100,8 @@ pub enum Location {
     Target(Arc<str>),
     /// A line of standard input, counted from 1.
     StdinLine(usize),
+    /// The configuration as a whole.
+    Configuration,
     /// A file as a whole.
     File(Arc<str>),
     /// A line of a file, counted from 1.
@@ -102,10 +124,11 @@ impl Location {
 }
 
 impl fmt::Display for Location {
-    /// The location with a colon and a blank after it; nothing for the command line.
+    /// The location with a colon and a blank after it; nothing for the command line and the
+    /// configuration as a whole.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CommandLine => Ok(()),
+            Self::CommandLine | Self::Configuration => Ok(()),
             Self::Target(text) => write!(f, "target `{}`: ", escaped_prefix(text, 80)),
             Self::StdinLine(line) => write!(f, "-:{line}: "),
             Self::File(file) => write!(f, "{}: ", escaped_prefix(file, 200)),

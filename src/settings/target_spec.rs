@@ -136,7 +136,7 @@ impl TargetSpec {
             name: self.name.as_ref().map(boxed),
             groups: self.groups.iter().map(boxed).collect(),
             zabbix_host: self.zabbix_host.as_ref().map(boxed),
-            service_error: None,
+            ..TargetMeta::default()
         };
         (meta != TargetMeta::default()).then(|| Box::new(meta))
     }

@@ -45,7 +45,7 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
     if errors.is_empty() && !config.targets.is_empty() {
         // Two targets with the same host and port, and without any other difference, are only found
         // in the list of all targets.
-        errors.extend(batch::configured(config, &[], is_late).err());
+        errors.extend(batch::list_errors(config, is_late));
     }
     // An error in the defaults is found once for every service and target.
     let mut seen = BTreeSet::new();

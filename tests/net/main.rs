@@ -11,9 +11,11 @@
 mod absent_host;
 mod addresses;
 mod background;
+mod causes;
 mod delay;
 mod dns;
 mod filter;
+mod hung;
 mod icmp;
 mod listeners;
 mod local_ports;

@@ -71,6 +71,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "tls_facts",
         ],
         "source" => &["plan"],
+        "watch" => &["failure", "report", "tls_facts"],
         "engine" => &[
             "address",
             "escape",
@@ -96,6 +97,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
             "stats",
             "suggest",
             "tls_facts",
+            "watch",
         ],
         "responder" => &["address", "escape", "failure", "os", "plan"],
         "cli" => &[
@@ -176,6 +178,8 @@ fn the_clock_is_read_in_the_loop_only() {
     only_in(
         "Instant::now()",
         &[
+            "commands/check.rs",
+            "os/standard_streams.rs",
             "engine/event_loop.rs",
             "responder/serve_loop.rs",
             "commands/path",

@@ -608,7 +608,7 @@ fn an_error_in_the_defaults_or_in_a_file_concerns_everybody() {
     ] {
         let config = ConfigFile::new(text);
         for words in [
-            &["-o", "json"][..],
+            &["-o", "up"][..],
             &["-o", "text", "-v"],
             &["-s", "b"],
             &["-s", "ssh"],
@@ -617,9 +617,36 @@ fn an_error_in_the_defaults_or_in_a_file_concerns_everybody() {
                 .run(&[&["check", "127.0.0.1", &peer.port()], words].concat())
                 .refuses("config.toml:");
         }
+        // A document has a place for the error.
+        let port = peer.port();
+        for words in [&[][..], &["-s", "ssh"]] {
+            let words = [&["check", "127.0.0.1", &port, "-o", "json"], words].concat();
+            let ran = config.run(&words);
+            assert_eq!(ran.code, Some(2));
+            let document = ran.document();
+            assert_eq!(
+                (&document["status"], &document["state"]),
+                (&15.into(), &2.into())
+            );
+            let error = document["error"].as_str().unwrap();
+            assert!(error.contains("config.toml:"), "{error}");
+        }
+        let words = ["check", "127.0.0.1", "-o", "json"];
+        let port = config
+            .run(&[&words[..], &["-s", "ssh"]].concat())
+            .document();
+        assert_eq!(port["port"], 22);
+        config
+            .run(&[&words[..], &["-s", "own"]].concat())
+            .refuses("config.toml:");
+        config
+            .run(&["check", "127.0.0.1", "99999", "-o", "json"])
+            .refuses("config.toml:");
         config.run(&["services"]).refuses("config.toml:");
         let target = format!("127.0.0.1:{}", peer.port());
-        config.run(&["batch", &target]).refuses("config.toml:");
+        config.run(&["batch", &target]).reports("config.toml:", 2);
+        let words = ["batch", &target, "-o", "ndjson"];
+        config.run(&words).refuses("config.toml:");
     }
     peer.has_no_connection();
 }
@@ -653,8 +680,11 @@ fn an_error_in_a_service_concerns_who_uses_the_service() {
             &["batch", "127.0.0.1:1", "-s", service],
             &["services", service],
         ] {
-            if service != "pattern" || words[0] != "services" {
-                config.run(words).refuses(&format!("config.toml{text}"));
+            let error = format!("config.toml{text}");
+            match words[0] {
+                "batch" => config.run(words).reports(&error, 2),
+                _ if service == "pattern" => {}
+                _ => config.run(words).refuses(&error),
             }
         }
     }
@@ -680,7 +710,7 @@ fn an_error_in_a_target_concerns_who_uses_the_target() {
     let portless = "config.toml:11: targets[1]: a target needs a `port`";
     let same_id = "another target has the same id `a`";
     for (group, text) in [("", portless), ("portless", portless)] {
-        config.run(&["batch", "--group", group]).refuses(text);
+        config.run(&["batch", "--group", group]).reports(text, 1);
         config
             .run(&["discover", "targets", "--group", group])
             .refuses(text);
@@ -701,4 +731,5 @@ fn an_error_in_a_target_concerns_who_uses_the_target() {
     let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(document["summary"]["targets"], 1, "{document}");
     assert_eq!(document["summary"]["invalid"], 1, "{document}");
+    assert_eq!(document.get("discovery"), None, "{document}");
 }

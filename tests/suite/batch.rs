@@ -1,5 +1,6 @@
 //! `batch`: one result per target in input order, whatever ends the run.
 
+mod config_errors;
 mod ends;
 mod formats;
 mod statuses;

@@ -118,9 +118,10 @@ fn groups_select_targets_of_the_configuration() {
     config
         .run(&["batch", "--group", "wbe"])
         .refuses("--group: unknown group `wbe` (known groups: `all`, `web`)");
-    ConfigFile::new("")
-        .run(&["batch"])
-        .refuses("no targets: give targets, give `-` to read standard input");
+    ConfigFile::new("").run(&["batch"]).reports(
+        "no targets: give targets, give `-` to read standard input",
+        2,
+    );
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod dialogue_options;
 mod discover;
 mod dns;
 mod engine;
+mod freezer;
 mod generated;
 mod hostile;
 mod late;
@@ -43,6 +44,7 @@ mod policy;
 mod readme;
 mod secrets;
 mod sender;
+mod sentences;
 mod serve;
 mod session;
 mod start;
@@ -51,7 +53,9 @@ mod tls;
 mod trapper;
 mod trusted_files;
 mod tutorial;
+mod unread_output;
 mod user_parameters;
+mod watch;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,8 @@
 //! TLS through the whole engine: real servers (`openssl s_server`) and scripted peers.
 
+mod addresses;
 mod client_auth;
+mod clock;
 mod files;
 mod handshake;
 mod hello;

@@ -161,8 +161,16 @@ fn a_private_file_with_errors_looks_like_an_absent_one() {
     let said = |name: &str, command: &[&str]| {
         let path = path(name).display().to_string();
         let ran = as_bob(&[command, &["--config", &path]].concat());
-        ran.refuses("");
-        ran.err.replace(&path, "PATH")
+        if command[0] != "batch" {
+            ran.refuses("");
+            return ran.err.replace(&path, "PATH");
+        }
+        // A batch tells the same in its document.
+        assert_eq!(ran.err, "", "{}", ran.out);
+        assert!(matches!(ran.code, Some(1 | 2)), "{:?}", ran.code);
+        let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let told = document["summary"]["error"].as_str().unwrap();
+        format!("zbx-tcp: {told}\n").replace(&path, "PATH")
     };
     let write = |name: &str, text: &str, mode: u32| {
         write(&path(name), text, mode, 0);

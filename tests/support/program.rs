@@ -91,6 +91,24 @@ impl Ran {
         assert_eq!(self.err, "");
     }
 
+    /// Asserts that a batch printed a document with this error of the configuration, and nothing on
+    /// standard error.
+    #[track_caller]
+    pub fn reports(&self, error: &str, code: i32) {
+        assert_eq!(
+            (self.err.as_str(), self.code),
+            ("", Some(code)),
+            "{}",
+            self.out
+        );
+        let document: serde_json::Value = serde_json::from_str(&self.out).unwrap();
+        let told = document["summary"]["error"].as_str();
+        assert!(
+            told.is_some_and(|told| told.contains(error)),
+            "{error} in {document}"
+        );
+    }
+
     /// Asserts a usage or configuration error: one line on standard error that contains `text`, and nothing
     /// on standard output.
     #[track_caller]

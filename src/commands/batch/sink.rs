@@ -7,12 +7,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::commands::batch::output::StoppableOutput;
 use crate::commands::batch::progress::ProgressBar;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::engine::{Bound, Sink};
-use crate::failure::Failure;
+use crate::failure::{Failure, Status};
 use crate::os::stop::StopHandle;
-use crate::output::batch_document::BatchDocument;
+use crate::output::batch_document::{BatchDocument, Discovery};
 use crate::output::batch_format::{BatchFormat, DefaultFields};
 use crate::output::results::ResultStore;
 use crate::output::summary::Summary;
@@ -20,7 +20,7 @@ use crate::output::table::ResultTable;
 use crate::output::text::ColorMode;
 use crate::output::{entry, sender};
 use crate::report::Report;
-use crate::settings::batch::Batch;
+use crate::settings::batch::{Batch, Rows};
 
 /// The sink of a batch.
 pub struct BatchSink<'b> {
@@ -45,7 +45,7 @@ enum Mode<'b> {
 }
 
 impl<'b> BatchSink<'b> {
-    /// A sink without reports. `stop` ends the run if standard output is closed.
+    /// A sink with the reports of the targets that are not probed because of an error. `stop` ends the run if standard output is closed.
     pub fn new(batch: &'b Batch, stop: Option<&'b StopHandle>) -> Self {
         let targets = batch.plans.len();
         let mode = match batch.wanted.format {
@@ -59,12 +59,33 @@ impl<'b> BatchSink<'b> {
             BatchFormat::Text => Mode::Table(ResultTable::new(targets), ProgressBar::new(targets)),
         };
         let summary = Summary::new(batch.duplicates, batch.invalid.count);
-        Self {
+        // Only these outputs have a place for them.
+        let summary = match batch.wanted.format {
+            BatchFormat::Json | BatchFormat::Text => summary.with_causes(),
+            BatchFormat::Sender | BatchFormat::Ndjson => summary,
+        };
+        let mut sink = Self {
             summary,
             batch,
             held_back: BTreeMap::new(),
             reported: vec![false; targets],
             mode,
+        };
+        sink.report_invalid();
+        sink
+    }
+
+    /// Reports the targets that are not probed because of an error.
+    fn report_invalid(&mut self) {
+        for plan in &self.batch.plans {
+            if let Some(error) = plan.error() {
+                let failure = Failure::new(Status::LocalError, error);
+                self.deliver(Report::without_connection(
+                    Arc::clone(plan),
+                    failure,
+                    Duration::ZERO,
+                ));
+            }
         }
     }
 
@@ -109,10 +130,15 @@ impl<'b> BatchSink<'b> {
             summary: &mut self.summary,
             elapsed,
             defaults: self.batch.wanted.defaults,
+            discovery: match self.batch.rows {
+                Rows::Complete => Discovery::Include,
+                Rows::Incomplete => Discovery::Omit,
+            },
         })
     }
 
-    /// Writes the table with this summary line, with `-o text`. Erases the progress bar.
+    /// Writes the table, the common causes of the failures and this summary line, with `-o text`.
+    /// Erases the progress bar.
     ///
     /// # Errors
     /// Errors of the writer.
@@ -126,7 +152,12 @@ impl<'b> BatchSink<'b> {
             return Ok(());
         };
         *progress = None;
-        table.write(&self.batch.plans, summary, colors, out)
+        let plans = &self.batch.plans;
+        table.write(plans, colors, out)?;
+        for line in self.summary.cause_lines(plans) {
+            writeln!(out, "{line}")?;
+        }
+        writeln!(out, "{summary}")
     }
 
     /// Prints the buffered lines, with `-o ndjson`.
@@ -169,6 +200,10 @@ impl Sink for BatchSink<'_> {
 
     fn held_back(&mut self, bound: Bound) {
         *self.held_back.entry(bound).or_default() += 1;
+    }
+
+    fn measures_exchange(&self) -> bool {
+        self.batch.wanted.publishes_exchange()
     }
 
     fn before_wait(&mut self) {

@@ -51,6 +51,8 @@ pub struct LongRequest {
     pub most: Duration,
     /// The configuration in force.
     pub config: Arc<Configuration>,
+    /// Why a newer configuration is not in force.
+    pub config_error: Option<String>,
     /// The policy in force.
     pub policy: Arc<Policy>,
 }
@@ -146,7 +148,9 @@ fn value(request: &LongRequest) -> Result<String, SettingsError> {
     crate::commands::panic_if_tested_at("long");
     let most = request.most.saturating_sub(request.arrived.elapsed());
     match &request.key {
-        LongKey::Batch(group) => batch::json(group, most, config, policy),
+        LongKey::Batch(group) => {
+            batch::json(group, most, config, request.config_error.as_deref(), policy)
+        }
         LongKey::ListenerRows => discover::listener_rows(),
         LongKey::Listeners => discover::listener_document(),
         LongKey::Ports(host, list) => discover::port_rows(host, list, config),

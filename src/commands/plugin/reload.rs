@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 use crate::commands::plugin::agent::AgentWriter;
 use crate::commands::plugin::keys::CheckKey;
 use crate::os::files::FileVersion;
@@ -15,7 +17,7 @@ use crate::policy::PATH;
 use crate::policy::Policy;
 use crate::settings;
 use crate::settings::config::{ConfigParts, Configuration};
-use crate::settings::{Check, SettingsError, options};
+use crate::settings::{Check, Key, Location, SettingsError, options};
 
 /// The minimum time between two checks of the files.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -45,7 +47,7 @@ pub struct Reloading {
     targets: Loaded<Arc<Configuration>>,
     policy: Loaded<Arc<Policy>>,
     /// The plans of the configuration in force, by their key and deadline.
-    kept: HashMap<(CheckKey, Duration), (Instant, Arc<Check>)>,
+    kept: HashMap<(CheckKey, Duration), (Instant, Arc<Check>), RandomState>,
 }
 
 /// Something that was read from files.
@@ -54,6 +56,8 @@ struct Loaded<T> {
     /// The last version without an error. If there is none, the last error; `None` if nothing was
     /// read yet.
     value: Option<Result<T, String>>,
+    /// The error of the version that was read last, if it is not in force.
+    refused: Option<String>,
     /// The files that were read last.
     read: Versions,
     /// The files at the last check.
@@ -76,6 +80,7 @@ impl<T> Loaded<T> {
     fn empty() -> Self {
         Self {
             value: None,
+            refused: None,
             read: Vec::new(),
             seen: Vec::new(),
         }
@@ -92,8 +97,12 @@ impl<T> Loaded<T> {
             _ => self.read = versions,
         }
         match (read(), &self.value) {
-            (Err(error), Some(Ok(_))) => Look::Kept(error),
+            (Err(error), Some(Ok(_))) => {
+                self.refused = Some(error.clone());
+                Look::Kept(error)
+            }
             (read, _) => {
+                self.refused = None;
                 self.value = Some(read);
                 Look::Replaced
             }
@@ -120,7 +129,7 @@ impl Reloading {
             services: Loaded::empty(),
             targets: Loaded::empty(),
             policy: Loaded::empty(),
-            kept: HashMap::new(),
+            kept: HashMap::default(),
         }
     }
 
@@ -164,12 +173,20 @@ impl Reloading {
         self.targets.value().map(Arc::clone)
     }
 
+    /// Why the configuration or the policy in force is an earlier one, if it is.
+    pub fn refused(&self) -> Option<String> {
+        let config = self.services.refused.as_ref();
+        let config = config.map(|error| not_used("configuration", error));
+        let policy = self.policy.refused.as_ref();
+        config.or_else(|| Some(not_used("policy", policy?)))
+    }
+
     /// The check of a key, with a deadline of at most `most`.
     ///
     /// # Errors
     /// A usage or configuration error, as the command line reports it.
     #[allow(clippy::disallowed_methods)]
-    pub fn check(&mut self, key: CheckKey, most: Duration) -> Result<Arc<Check>, String> {
+    pub fn check(&mut self, key: CheckKey, most: Duration) -> Result<Arc<Check>, SettingsError> {
         self.look();
         let now = Instant::now();
         let name = (key, most);
@@ -179,8 +196,10 @@ impl Reloading {
             }
             _ => {}
         }
-        let config = self.services.value()?;
-        let check = make(config, &name.0, most).map_err(|error| error.to_string())?;
+        let config = self.services.value();
+        let config =
+            config.map_err(|text| SettingsError::at(&Location::Configuration, &Key::NONE, text))?;
+        let check = make(config, &name.0, most)?;
         let check = Arc::new(check);
         if self.kept.len() >= MAX_KEPT {
             self.kept.clear();
@@ -236,10 +255,13 @@ impl Reloading {
 
     fn log_kept(&self, what: &str, look: Look) {
         if let Look::Kept(error) = look {
-            let text = format!("the new {what} is not used, because of an error: {error}");
-            self.agent.log(LogSeverity::Error, &text);
+            self.agent.log(LogSeverity::Error, &not_used(what, &error));
         }
     }
+}
+
+fn not_used(what: &str, error: &str) -> String {
+    format!("the new {what} is not used, because of an error: {error}")
 }
 
 /// What is read. The first version is read in the parts that are needed, so that an error affects
@@ -315,6 +337,7 @@ mod tests {
             assert_eq!(loaded.look(version(3), broken), look);
         }
         // The error is reported once.
+        assert_eq!(loaded.refused.as_deref(), Some("broken"));
         let look = loaded.look(version(3), || panic!("read"));
         assert_eq!((look, loaded.value()), (Look::Unchanged, Ok(&2)));
     }

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::event_loop::EventLoop;
-use crate::engine::event_loop::connection::{AfterOutput, Connection, ConnectionPhase};
+use crate::engine::event_loop::connection::{
+    AfterOutput, Connection, ConnectionPhase, Connections,
+};
+use crate::engine::event_loop::sessions::SessionSlot;
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::session::action::{AttemptId, Event};
 use crate::engine::stream;
@@ -135,6 +138,24 @@ impl EventLoop<'_, '_> {
         }
     }
 
+    /// Before the wait for silent peers ends, notes what became of the bytes that were sent to them.
+    pub(in crate::engine) fn measure_silent(&mut self, id: SessionId, now: Instant) {
+        let Some(slot) = self.sessions.get_mut(id) else {
+            return;
+        };
+        // A goodbye is only told to the transcript.
+        let is_observed = || self.sink.observes() && slot.session.has_silent_goodbye(now);
+        if !slot.session.has_silent_peer(now) && !is_observed() {
+            return;
+        }
+        for connection in slot.connections.all() {
+            if let Some(open) = self.connections.get(connection) {
+                let (_, attempt) = open.owner();
+                measure(slot, &self.connections, attempt);
+            }
+        }
+    }
+
     /// Sends the rest of the output; returns an event once all is sent. If the connection is lost,
     /// what the peer sent before is read first; the error follows it.
     pub(in crate::engine) fn write(&mut self, id: ConnId) -> Option<SessionEvent> {
@@ -244,5 +265,23 @@ impl EventLoop<'_, '_> {
         };
         self.buffer = buffer;
         is_drained
+    }
+}
+
+/// Notes what became of the bytes that were sent on the open connection of this attempt, if it has a
+/// dialogue or a layer.
+pub(in crate::engine) fn measure(
+    slot: &mut SessionSlot,
+    connections: &Connections,
+    attempt: AttemptId,
+) {
+    if !slot.session.plan().spec.has_exchange() {
+        return;
+    }
+    let open = slot.connections.of(attempt);
+    let open = open.and_then(|connection| connections.get(connection));
+    let open = open.filter(|connection| connection.is_open());
+    if let Some(exchange) = open.and_then(|open| open.wire.exchange()) {
+        slot.session.measured(attempt, exchange);
     }
 }

@@ -144,7 +144,7 @@ impl EventLoop<'_, '_> {
             .iter()
             .map(|slot| Arc::clone(slot.session.plan()));
         let waiting = self.pending.drain(|| Next::Done).map(|(plan, _)| plan);
-        let failure = Arc::new(Failure::new(Status::LocalError, text));
+        let failure = Arc::new(Failure::common(Status::LocalError, text));
         for plan in in_flight.chain(waiting) {
             self.sink.deliver(not_started(plan, Arc::clone(&failure)));
         }
@@ -184,7 +184,7 @@ fn held_back(reason: &str, bound: Option<Bound>) -> Failure {
         Some(bound) => format!("{reason} ({bound})"),
         None => reason.to_owned(),
     };
-    Failure::new(Status::NotTried, text)
+    Failure::common(Status::NotTried, text)
 }
 
 fn not_started(plan: Arc<Plan>, failure: Arc<Failure>) -> Report {

@@ -52,8 +52,9 @@ pub enum Event<'a> {
     Incomplete(AttemptId, String),
     /// The handshake of the layer completed. All later bytes are application data.
     Secured(AttemptId, PeerRefusal),
-    /// The peer accepted us, so that it can no longer refuse us: see [`PeerRefusal::Possible`].
-    Accepted(AttemptId),
+    /// The peer sent a message that usually follows its acceptance of us; it may still refuse us:
+    /// see [`PeerRefusal::Possible`].
+    ProbablyAccepted(AttemptId),
     /// The layer has done what the plan asks for, and nothing can follow.
     LayerDone(AttemptId),
     /// The handshake of the layer failed, or received bytes are invalid in it.
@@ -98,7 +99,8 @@ pub enum TraceReply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerRefusal {
     /// It may: it demanded a client certificate, and has not answered ours, or that we have none
-    /// (RFC 8446, section 4.4.2.4). A failure or [`Event::Accepted`] follows, or silence.
+    /// (RFC 8446, section 4.4.2.4). A failure, [`Event::ProbablyAccepted`] or data follows, or
+    /// silence.
     Possible,
     /// It may not.
     Excluded,

@@ -30,14 +30,15 @@ use crate::engine::session::attempt::inspections::{
 };
 use crate::engine::session::attempt::trace::Trace;
 use crate::engine::session::established::{DRAIN, Established, Flow, Postponed};
+use crate::engine::session::exchange::PeerAnswer;
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
 use crate::failure::{Failure, Status};
-use crate::os::socket::TcpInfo;
+use crate::os::socket::{TcpExchange, TcpInfo};
 use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
 use crate::policy::Reason;
-use crate::report::{ConnectionReport, RoundTrip, TcpFacts};
+use crate::report::{ConnectionReport, ExchangeFacts, RoundTrip, TcpFacts};
 use crate::tls_facts::TlsFacts;
 
 /// One connection, from the request to open it until its descriptor is closed.
@@ -137,11 +138,10 @@ impl Attempt {
 
     /// An attempt that the policy denies. It is over and requests nothing.
     pub fn denied(id: AttemptId, plan: &Plan, address: IpAddr, why: &Reason, now: Instant) -> Self {
-        let text = format!(
-            "connect to {}: denied by policy: {why}",
-            plan.remote(address)
-        );
-        Self::without_connect(id, plan, address, Failure::new(Status::Denied, text), now)
+        let cause = format!("denied by policy: {why}");
+        let text = format!("connect to {}: {cause}", plan.remote(address));
+        let failure = Failure::new(Status::Denied, text).sharing(&cause);
+        Self::without_connect(id, plan, address, failure, now)
     }
 
     /// An attempt that could not start before the deadline. It is over and requests nothing.
@@ -471,11 +471,11 @@ impl Attempt {
         }
     }
 
-    /// The peer accepted us, and can no longer refuse us.
-    pub fn accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    /// The peer sent a message that usually follows its acceptance of us.
+    pub fn probably_accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         if let AttemptState::Talking(established) = &mut self.state {
             if let Some(layer) = &mut established.layer {
-                layer.accepted();
+                layer.probably_accepted(now);
                 self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
             }
         }
@@ -504,7 +504,8 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        // A peer that refuses us has not accepted what it may have answered before.
+        // A peer that refuses us has not accepted what it may have answered before, however long
+        // ago that was.
         if !self.may_be_refused() {
             self.advance_dialogue(plan, Input::Quiescent, now, actions);
             let end = Postponed::LayerFailed(error.clone());
@@ -541,6 +542,51 @@ impl Attempt {
             // The progress of a handshake may quote the peer.
             let failure = messages::layer_failure(plan, &prefix, &LayerError::failed(cause));
             established.finish(plan, Some(failure), self.started, now);
+        }
+    }
+
+    /// Whether the peer is silent, and the time for its answer is over: that of the step, or that of
+    /// the probe.
+    pub fn is_silent(&self, cutoff: Option<Cutoff>, now: Instant) -> bool {
+        match &self.state {
+            AttemptState::Handshaking(_) => cutoff == Some(Cutoff::Timeout),
+            AttemptState::Talking(established) => {
+                cutoff == Some(Cutoff::Timeout) || established.is_late(now)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the peer has not answered the goodbye, and the time for it is over.
+    pub fn is_left_alone(&self, now: Instant) -> bool {
+        matches!(&self.state, AttemptState::Draining(_))
+            && self.next_wake().is_some_and(|wake| wake <= now)
+    }
+
+    /// What became of the bytes that were sent. After the verdict, the first measurement counts:
+    /// later ones may be of the connections of inspections.
+    pub fn measured(&mut self, exchange: TcpExchange) {
+        let report = match &mut self.state {
+            AttemptState::Handshaking(established) | AttemptState::Talking(established) => {
+                return established.measured(exchange);
+            }
+            AttemptState::Draining(established) => {
+                established.measured(exchange);
+                &mut established.report
+            }
+            AttemptState::Closed(closed) => &mut closed.report,
+            AttemptState::Inspecting(running) => running.report_mut(),
+            AttemptState::Over(report) => report,
+            AttemptState::Waiting(_) | AttemptState::Connecting(_) | AttemptState::Tracing(_) => {
+                return;
+            }
+        };
+        let syn_retransmits = report.tcp.map_or(0, |tcp| tcp.syn_retransmits);
+        if let Some(dialogue) = &mut report.dialogue {
+            dialogue.exchange.get_or_insert(ExchangeFacts {
+                bytes_acked: exchange.acked,
+                retransmits: exchange.retransmits.saturating_sub(syn_retransmits),
+            });
         }
     }
 
@@ -609,7 +655,7 @@ impl Attempt {
         }
         self.fail_handshake(plan, Ending::PeerClosed.event(), now);
         if let AttemptState::Talking(established) = &mut self.state {
-            let failure = established.unfinished(plan, Ending::PeerClosed);
+            let failure = established.unfinished(plan, Ending::PeerClosed, now);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(Close::Fin, actions);
@@ -626,6 +672,11 @@ impl Attempt {
     ) {
         if failure.status == Status::Reset && self.is_past_silence(plan, now) {
             return self.fail_late_silence(plan, now, actions);
+        }
+        if let (AttemptState::Talking(established), Status::Reset) =
+            (&mut self.state, failure.status)
+        {
+            established.peer_closed();
         }
         let input = match failure.status {
             Status::Reset => Input::Closed,
@@ -644,7 +695,7 @@ impl Attempt {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
-                let failure = established.lost(plan, &failure);
+                let failure = established.lost(plan, &failure, now);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(established) => {
@@ -700,6 +751,7 @@ impl Attempt {
         }
         if let AttemptState::Draining(established) = &mut self.state {
             established.send_awaited_fin(actions);
+            established.explain_goodbye(actions);
             self.close_now(Close::Fin, actions);
         } else {
             if let AttemptState::Talking(established) = &mut self.state {
@@ -733,7 +785,7 @@ impl Attempt {
                     messages::late(&established.step_prefix(plan), cause)
                 }
                 Silence::OfPeer | Silence::Unknown(_) => {
-                    established.unfinished(plan, Ending::StepTimeout)
+                    established.unfinished(plan, Ending::StepTimeout, now)
                 }
             };
             established.finish(plan, Some(failure), self.started, now);
@@ -789,15 +841,19 @@ impl Attempt {
             AttemptState::Handshaking(established) => {
                 let progress = established.layer.as_mut();
                 let progress = progress.and_then(|layer| layer.progress.take());
-                let cause = match progress {
+                let mut cause = match progress {
                     Some(progress) => format!("not complete before the deadline: {progress}"),
                     None => "not complete before the deadline".to_owned(),
                 };
+                if let Some(fate) = established.fate(PeerAnswer::NoHandshake, plan.spec.timeout) {
+                    cause.push_str("; ");
+                    cause.push_str(&fate);
+                }
                 self.fail_handshake(plan, &cause, now);
             }
             AttemptState::Talking(established) => {
                 let failure = match cutoff {
-                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline),
+                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline, now),
                     Cutoff::RunEnd => established.cut_off(plan),
                 };
                 established.finish(plan, Some(failure), self.started, now);
@@ -873,7 +929,7 @@ impl Attempt {
             }
             AttemptState::Talking(established) => {
                 let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
-                let failure = established.unfinished(plan, Ending::AddressTimeout);
+                let failure = established.unfinished(plan, Ending::AddressTimeout, now);
                 established.finish(plan, Some(failure), self.started, now);
                 established.layer = None;
                 if plan.spec.close == Close::Rst || is_sending {

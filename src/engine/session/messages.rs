@@ -268,12 +268,13 @@ pub(in crate::engine) fn attempts_cut_off(plan: &Plan) -> Failure {
 fn cut_off(plan: &Plan, prefix: &str, phase: &str) -> Failure {
     let timeout = humantime::format_duration(plan.spec.timeout);
     let text = format!("{prefix}the run ended {phase}, before the timeout of {timeout}");
-    Failure::new(Status::NotTried, text)
+    let cause = format!("the run ended before the timeout of {timeout}");
+    Failure::new(Status::NotTried, text).sharing(&cause)
 }
 
 /// The failure of a connection that this process handled too late, after the start of the text.
 pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
-    Failure::new(Status::LocalError, format!("{prefix}{cause}"))
+    Failure::new(Status::LocalError, format!("{prefix}{cause}")).sharing(cause)
 }
 
 /// The failure of an unanswered connect. The kernel knows how many SYNs it sent.

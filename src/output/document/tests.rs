@@ -11,7 +11,7 @@ use crate::failure::{Failure, IcmpFact, IcmpVersion, STATUSES};
 use crate::output::value;
 use crate::path_facts::{Hop, HopAnswer, PathFacts};
 use crate::plan::{AddressSelection, Plan, ProbeSpec};
-use crate::report::{DialogueReport, Response, RoundTrip, TcpFacts};
+use crate::report::{DialogueReport, ExchangeFacts, Response, RoundTrip, TcpFacts};
 use crate::stats::RunningStats;
 
 fn times() -> impl Strategy<Value = Duration> {
@@ -102,6 +102,10 @@ fn trials() -> impl Strategy<Value = ConnectionReport> {
             tls: None,
             response,
             captures,
+            exchange: Some(ExchangeFacts {
+                bytes_acked: step.unwrap_or_default() as u64,
+                retransmits: 0,
+            }),
         })
     });
     let measured = (times(), maybe(times()), maybe(tcp_facts()), maybe(dialogue));

@@ -36,6 +36,8 @@ pub struct DuplicateId {
     pub origin: DraftOrigin,
     /// The id.
     pub id: String,
+    /// Whether it has another error.
+    pub has_error: bool,
 }
 
 impl fmt::Display for DuplicateId {
@@ -69,11 +71,9 @@ pub fn without_repeats(mut drafts: Vec<Draft>) -> Vec<Draft> {
     drafts
 }
 
-/// Gives each plan of a list without repeats its number and its id.
-///
-/// # Errors
-/// When two have the same id.
-pub fn assign_ids(mut drafts: Vec<Draft>) -> Result<Vec<Plan>, DuplicateId> {
+/// Gives each plan of a list without repeats its number and its id. The second of two plans with
+/// the same id is left out, and returned as a duplicate.
+pub fn assign_ids(mut drafts: Vec<Draft>) -> (Vec<Plan>, Vec<DuplicateId>) {
     let shared = Groups::of(&drafts).shared;
     let mut has_labels = !shared.is_empty();
     for (index, Draft { plan, .. }) in (0..).zip(&mut drafts) {
@@ -85,10 +85,13 @@ pub fn assign_ids(mut drafts: Vec<Draft>) -> Result<Vec<Plan>, DuplicateId> {
         has_labels |= plan.meta.as_ref().is_some_and(|label| label.id.is_some());
     }
     // Ids that are only host and port differ because the targets do.
-    if has_labels {
-        reject_duplicate_ids(&drafts)?;
-    }
-    Ok(drafts.into_iter().map(|draft| draft.plan).collect())
+    let duplicates = if has_labels {
+        drop_duplicate_ids(&mut drafts)
+    } else {
+        Vec::new()
+    };
+    let plans = drafts.into_iter().map(|draft| draft.plan).collect();
+    (plans, duplicates)
 }
 
 /// Two drafts with equal identities are the same target.
@@ -180,13 +183,30 @@ fn replace_unsafe_bytes(plan: &mut Plan) {
     plan.meta.get_or_insert_default().id = Some(id.into());
 }
 
-fn reject_duplicate_ids(drafts: &[Draft]) -> Result<(), DuplicateId> {
+/// Drops the second of two drafts with the same id.
+fn drop_duplicate_ids(drafts: &mut Vec<Draft>) -> Vec<DuplicateId> {
     let mut ids = HashSet::with_capacity_and_hasher(drafts.len(), RandomState::default());
-    match drafts.iter().find(|draft| !ids.insert(draft.plan.id())) {
-        None => Ok(()),
-        Some(Draft { origin, plan }) => Err(DuplicateId {
-            origin: *origin,
-            id: plan.id().into_owned(),
-        }),
-    }
+    let numbered = (0_u32..).zip(&*drafts);
+    // In order.
+    let repeats: Vec<u32> = numbered
+        .filter(|(_, draft)| !ids.insert(draft.plan.id()))
+        .map(|(index, _)| index)
+        .collect();
+    drop(ids);
+    let (mut index, mut repeats) = (0_u32.., repeats.into_iter().peekable());
+    let mut duplicates = Vec::new();
+    drafts.retain(|Draft { origin, plan }| {
+        let is_repeat = index
+            .next()
+            .is_some_and(|index| repeats.next_if_eq(&index).is_some());
+        if is_repeat {
+            duplicates.push(DuplicateId {
+                origin: *origin,
+                id: plan.id().into_owned(),
+                has_error: plan.error().is_some(),
+            });
+        }
+        !is_repeat
+    });
+    duplicates
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use crate::escape::escaped_prefix;
 use crate::plan::Plan;
+use crate::settings::batch::invalid::Rows;
 use crate::settings::batch::options::DEFAULT_DEADLINE;
 use crate::settings::batch::spec_cache::SpecCache;
 use crate::settings::batch::stdin;
-use crate::settings::batch::target_list::{OnError, TargetList};
-use crate::settings::config::{ConfigParts, Configuration};
-use crate::settings::error::SettingsError;
+use crate::settings::batch::target_list::{FinishedList, OnError, TargetList};
+use crate::settings::config::{ConfigParts, Configuration, InvalidTarget};
+use crate::settings::error::{Key, Location, SettingsError};
 use crate::settings::request::ProbeRequest;
 use crate::settings::target_spec::TargetSpec;
 use crate::suggest::did_you_mean;
@@ -19,29 +20,57 @@ use crate::suggest::did_you_mean;
 const NO_TARGETS: &str = "no targets: give targets, give `-` to read standard input, or add [[targets]] to the configuration";
 
 /// The configuration's targets of these groups, or all of them without groups, as a batch would
-/// probe them.
+/// probe them. Those with an error have it.
 ///
 /// `is_late` tells whether this time has passed since the start.
 ///
 /// # Errors
-/// The first error found, or the list is not complete at the deadline of a batch.
+/// An error that concerns all targets, or hides which ids some of them have; or the list is not
+/// complete at the deadline of a batch.
 pub fn configured(
     config: &Configuration,
     groups: &[String],
     is_late: impl Fn(Duration) -> bool,
 ) -> Result<Vec<Plan>, SettingsError> {
-    let specs = SpecCache::new(config, ProbeRequest::default())?;
-    let is_late = |_| is_late(DEFAULT_DEADLINE);
-    let limit = config.target_limit(None)?;
-    let mut list = TargetList::new(specs, limit, OnError::Stop, &is_late);
-    add_configured(&mut list, config, &non_empty(groups))?;
-    let plans = list.finish()?.plans;
+    let FinishedList {
+        plans,
+        invalid,
+        rows,
+        ..
+    } = configured_list(config, groups, is_late)?;
+    if let (Rows::Incomplete, Some(error)) = (rows, invalid.first.into_iter().next()) {
+        return Err(error);
+    }
     if plans.is_empty() {
         return Err(SettingsError::new(
             "no targets: add [[targets]] to the configuration",
         ));
     }
     Ok(plans)
+}
+
+/// The errors in the list of all targets of the configuration, the first few of them.
+pub fn list_errors(
+    config: &Configuration,
+    is_late: impl Fn(Duration) -> bool,
+) -> Vec<SettingsError> {
+    match configured_list(config, &[], is_late) {
+        Ok(list) => list.invalid.first,
+        Err(error) => vec![error],
+    }
+}
+
+fn configured_list(
+    config: &Configuration,
+    groups: &[String],
+    is_late: impl Fn(Duration) -> bool,
+) -> Result<FinishedList, SettingsError> {
+    let specs = SpecCache::new(config, ProbeRequest::default())?;
+    let is_late = |_| is_late(DEFAULT_DEADLINE);
+    let limit = config.target_limit(None)?;
+    let mut list = TargetList::new(specs, limit, OnError::Stop, &is_late);
+    add_configured(&mut list, config, &non_empty(groups))?;
+    list.finish()
 }
 
 /// Adds the targets in the order of the arguments; the configuration's if there are no arguments.
@@ -88,7 +117,8 @@ pub fn parts(targets: &[String], groups: &[String]) -> ConfigParts {
     }
 }
 
-fn non_empty(texts: &[String]) -> Vec<&str> {
+/// The texts without empty ones: macros of Zabbix without a value.
+pub fn non_empty(texts: &[String]) -> Vec<&str> {
     let texts = texts.iter().map(String::as_str);
     texts.filter(|text| !text.is_empty()).collect()
 }
@@ -102,28 +132,21 @@ fn add_configured(
     let is_in = |names: &[String], group: &str| names.iter().any(|name| name == group);
     let is_wanted =
         |names: &[String]| groups.is_empty() || groups.iter().any(|group| is_in(names, group));
-    // Errors first: a group may be that of a target with an error.
-    for invalid in config
-        .targets
-        .iter()
-        .filter_map(|target| target.as_ref().err())
-    {
-        if invalid.groups.as_deref().is_none_or(is_wanted) {
-            list.add(Err(&invalid.error))?;
-        }
-    }
     for group in groups {
         if !all_groups(config).any(|name| name == *group) {
-            let message = unknown_group(config, group);
-            return Err(SettingsError::in_option("--group", message));
+            return Err(unknown_group(config, group));
         }
     }
-    config
-        .targets
-        .iter()
-        .filter_map(|target| target.as_ref().ok())
-        .filter(|target| is_wanted(&target.groups))
-        .try_for_each(|target| list.add(Ok(target)))
+    for target in &config.targets {
+        let groups_of = match target {
+            Ok(target) => Some(&target.groups[..]),
+            Err(invalid) => invalid.groups.as_deref(),
+        };
+        if groups_of.is_none_or(is_wanted) {
+            list.add_configured(target, groups)?;
+        }
+    }
+    Ok(())
 }
 
 /// The groups of all targets, also of those with an error.
@@ -136,7 +159,7 @@ fn all_groups(config: &Configuration) -> impl Iterator<Item = &str> {
 }
 
 /// The error of a group without targets. An empty list would make Zabbix delete what it discovered.
-fn unknown_group(config: &Configuration, group: &str) -> String {
+fn unknown_group(config: &Configuration, group: &str) -> SettingsError {
     /// The most names that are shown.
     const MAX_SHOWN: usize = 20;
     let known: BTreeSet<&str> = all_groups(config).collect();
@@ -162,5 +185,14 @@ fn unknown_group(config: &Configuration, group: &str) -> String {
     let error = invalid.map_or_else(String::new, |invalid| {
         format!("; a target has an error: {}", invalid.error)
     });
-    format!("unknown group `{group}`{hint}{list}{error}")
+    let message = format!("unknown group `{group}`{hint}{list}{error}");
+    let hides_groups = |target: &Result<_, InvalidTarget>| {
+        target
+            .as_ref()
+            .is_err_and(|invalid| invalid.groups.is_none())
+    };
+    if config.targets.iter().any(hides_groups) {
+        return SettingsError::at(&Location::Configuration, &Key::from("--group"), message);
+    }
+    SettingsError::in_option("--group", message)
 }

@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 
 use crate::address::Port;
 use crate::plan::ProbeSpec;
+use crate::settings::batch::invalid::ServiceFacts;
 use crate::settings::build::{FamilyOrigin, spec, with_service};
 use crate::settings::config::{Configuration, Service};
 use crate::settings::dialogue::dialogue;
@@ -111,6 +112,28 @@ impl<'c> SpecCache<'c> {
             .or_default()
             .insert(name.into(), built.clone());
         Ok(built)
+    }
+
+    /// The service of this name, or that of targets without one.
+    pub fn service_facts(&self, name: Option<&str>) -> ServiceFacts {
+        let port = |service: &Service| service.overrides.port;
+        let Some(name) = name else {
+            return ServiceFacts {
+                name: self.service.as_ref().map(|own| own.name.as_str().into()),
+                port: self.service.as_ref().and_then(port),
+            };
+        };
+        let found = services::find(self.config, name).ok();
+        let of_invalid = self.config.ports_of_invalid.get(name).copied();
+        ServiceFacts {
+            name: Some(name.into()),
+            port: found.as_ref().and_then(port).or(of_invalid),
+        }
+    }
+
+    /// Whether there is a service of this name, usable or not.
+    pub fn is_known(&self, service: &str) -> bool {
+        services::is_known(self.config, service)
     }
 
     fn build(

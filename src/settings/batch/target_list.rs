@@ -1,11 +1,14 @@
-//! The list of a batch as it grows: hosts and ports become plans, and an erroneous target ends it
-//! or is skipped.
+//! The list of a batch as it grows: hosts and ports become plans, and an erroneous target ends it,
+//! is skipped, or is listed with its error.
 
 use crate::address::Target;
+use crate::address::host_list::HostList;
 use crate::plan::{Plan, TargetMeta};
 use crate::settings::batch::dedup::{Draft, DraftOrigin, assign_ids, without_repeats};
+use crate::settings::batch::invalid::{self, Invalid, Rows, with_own_name};
 use crate::settings::batch::spec_cache::{CachedSpec, SpecCache};
 use crate::settings::build::{in_target, plan};
+use crate::settings::config::{InvalidTarget, KnownTarget};
 use crate::settings::error::{Key, Location, SettingsError};
 use crate::settings::target_spec::{TargetLimit, TargetSpec};
 
@@ -16,20 +19,6 @@ pub enum OnError {
     Stop,
     /// The target is skipped.
     Skip,
-}
-
-/// Targets that were skipped because of errors.
-#[derive(Debug, Default)]
-pub struct Invalid {
-    /// How many there were.
-    pub count: usize,
-    /// The errors of the first of them, at most [`Invalid::KEPT`].
-    pub first: Vec<SettingsError>,
-}
-
-impl Invalid {
-    /// The most errors that are kept to be shown.
-    pub const KEPT: usize = 20;
 }
 
 /// The targets of a run, before they get their ids.
@@ -45,6 +34,7 @@ pub struct TargetList<'c> {
     locations: Vec<(Location, Key)>,
     duplicates: usize,
     invalid: Invalid,
+    rows: Rows,
 }
 
 /// A complete list.
@@ -54,8 +44,10 @@ pub struct FinishedList {
     pub plans: Vec<Plan>,
     /// How many repeats were dropped.
     pub duplicates: usize,
-    /// What was skipped.
+    /// The entries with errors.
     pub invalid: Invalid,
+    /// Whether every target has its row.
+    pub rows: Rows,
 }
 
 impl<'c> TargetList<'c> {
@@ -75,6 +67,7 @@ impl<'c> TargetList<'c> {
             locations: Vec::new(),
             duplicates: 0,
             invalid: Invalid::default(),
+            rows: Rows::default(),
         }
     }
 
@@ -105,11 +98,102 @@ impl<'c> TargetList<'c> {
         if self.on_error == OnError::Stop {
             return Err(error);
         }
-        self.invalid.count += 1;
-        if self.invalid.first.len() < Invalid::KEPT {
-            self.invalid.first.push(error);
+        self.invalid.add(error);
+        Ok(())
+    }
+
+    /// Adds a target of the configuration for these groups. An error concerns only the target that
+    /// it is in, and is its result.
+    ///
+    /// # Errors
+    /// More targets than allowed, or the deadline.
+    pub fn add_configured(
+        &mut self,
+        target: &Result<TargetSpec, InvalidTarget>,
+        groups: &[&str],
+    ) -> Result<(), SettingsError> {
+        self.check_deadline()?;
+        match target {
+            Ok(target) => self.expand_configured(target)?,
+            Err(invalid) => {
+                // It may be a target of other groups: its row must neither be added nor be missing.
+                if invalid.groups.is_none() && !groups.is_empty() {
+                    self.rows = Rows::Incomplete;
+                }
+                match &invalid.known {
+                    Some(known) => self.list(known, &invalid.error)?,
+                    None => self.rows = Rows::Incomplete,
+                }
+                self.invalid.add(invalid.error.clone());
+            }
+        }
+        self.check_length()
+    }
+
+    /// Adds all hosts and ports of a target. Those with an error are listed with it.
+    fn expand_configured(&mut self, target: &TargetSpec) -> Result<(), SettingsError> {
+        let count = target.count();
+        if count > self.limit.max {
+            self.rows = Rows::Incomplete;
+            self.invalid.add(target.error(self.limit.exceeded(count)));
+            return Ok(());
+        }
+        let origin = self.origin_of(target);
+        let meta = target.meta();
+        let mut first = None;
+        let without = [None];
+        let entries = target.ports.iter().map(Some);
+        for entry in entries.chain(without.into_iter().filter(|_| target.ports.is_empty())) {
+            let service = entry.and_then(|entry| entry.service.as_deref());
+            let length = self.drafts.len();
+            let cached = self.specs.get(target, service);
+            let cached = cached.map_err(SettingsError::first);
+            let found = cached.and_then(|cached| {
+                let port = entry.map(|entry| entry.port).or(cached.port);
+                let port = port.ok_or_else(|| without_port(target))?;
+                Ok((cached, port))
+            });
+            let error = match found {
+                Ok((cached, port)) => target
+                    .hosts
+                    .iter()
+                    .try_for_each(|host| {
+                        let address = Target { host, port };
+                        self.push(target, address, &cached, meta.as_deref(), origin)
+                    })
+                    .err(),
+                Err(error) => Some(error),
+            };
+            if let Some(error) = error {
+                self.check_deadline()?;
+                self.drafts.truncate(length);
+                let known = KnownTarget::of(target, entry);
+                self.list(&known, &error)?;
+                first.get_or_insert(error);
+            }
+        }
+        if let Some(error) = first {
+            self.invalid.add(error);
         }
         Ok(())
+    }
+
+    /// Adds the hosts and ports of a target with this error, if they are known.
+    fn list(&mut self, known: &KnownTarget, error: &SettingsError) -> Result<(), SettingsError> {
+        let hosts = known.hosts.as_ref().map_or(1, HostList::count);
+        if hosts.saturating_mul(known.ports.len()) > self.limit.max {
+            self.rows = Rows::Incomplete;
+            return Ok(());
+        }
+        let origin = self.origin(&known.location, &known.key);
+        let listed = invalid::listed(known, error, |name| self.specs.service_facts(name));
+        match listed {
+            Some(plans) => self
+                .drafts
+                .extend(plans.into_iter().map(|plan| Draft { origin, plan })),
+            None => self.rows = Rows::Incomplete,
+        }
+        self.check_deadline()
     }
 
     fn expand(&mut self, target: &TargetSpec) -> Result<(), SettingsError> {
@@ -117,7 +201,7 @@ impl<'c> TargetList<'c> {
         if count > self.limit.max {
             return Err(target.error(self.limit.exceeded(count)));
         }
-        let origin = self.origin(target);
+        let origin = self.origin_of(target);
         let meta = target.meta();
         if target.ports.is_empty() {
             let cached = self.specs.get(target, None).map_err(SettingsError::first)?;
@@ -156,7 +240,10 @@ impl<'c> TargetList<'c> {
     ) -> Result<(), SettingsError> {
         let plan = plan(&cached.spec, address, &cached.family)
             .map_err(|error| in_target(target, error))?;
-        let label = meta.map(|meta| Box::new(with_own_name(meta, &plan, target.count())));
+        let label = meta.map(|meta| {
+            let meta = with_own_name(meta.clone(), &plan.target, target.count());
+            Box::new(meta)
+        });
         let plan = Plan {
             meta: label,
             ..plan
@@ -181,13 +268,16 @@ impl<'c> TargetList<'c> {
         }))
     }
 
-    fn origin(&mut self, target: &TargetSpec) -> DraftOrigin {
-        if let Location::StdinLine(line) = target.location {
-            return DraftOrigin::StdinLine(u32::try_from(line).unwrap_or(u32::MAX));
+    fn origin_of(&mut self, target: &TargetSpec) -> DraftOrigin {
+        self.origin(&target.location, &target.key)
+    }
+
+    fn origin(&mut self, location: &Location, key: &Key) -> DraftOrigin {
+        if let Location::StdinLine(line) = location {
+            return DraftOrigin::StdinLine(u32::try_from(*line).unwrap_or(u32::MAX));
         }
         let index = self.locations.len();
-        self.locations
-            .push((target.location.clone(), target.key.clone()));
+        self.locations.push((location.clone(), key.clone()));
         DraftOrigin::Other(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
@@ -217,27 +307,60 @@ impl<'c> TargetList<'c> {
     /// Completes the list.
     ///
     /// # Errors
-    /// When there are too many targets, two have the same id, or the deadline is over.
+    /// When there are too many targets, two have the same id, or the deadline is over. In the
+    /// configuration, only the second of two targets with the same id is an error, and it is not
+    /// listed.
     pub fn finish(mut self) -> Result<FinishedList, SettingsError> {
         self.drop_repeats();
         self.check_max()?;
         self.check_deadline()?;
-        let plans = assign_ids(self.drafts).map_err(|duplicate| {
-            let (location, key) = match duplicate.origin {
-                DraftOrigin::StdinLine(line) => (Location::StdinLine(line as usize), Key::NONE),
-                DraftOrigin::Other(index) => self
-                    .locations
-                    .get(index as usize)
-                    .cloned()
-                    .unwrap_or((Location::CommandLine, Key::NONE)),
-            };
-            SettingsError::at(&location, &key, duplicate)
-        })?;
+        let (mut plans, duplicates) = assign_ids(std::mem::take(&mut self.drafts));
+        for duplicate in duplicates {
+            let (has_error, origin) = (duplicate.has_error, duplicate.origin);
+            let (location, key) = self.location(origin);
+            let error = SettingsError::at(&location, &key, duplicate);
+            if !error.is_in_configuration() {
+                return Err(error);
+            }
+            self.rows = Rows::Incomplete;
+            if !has_error {
+                self.invalid.add(error);
+            }
+        }
+        let has_unclear_id = plans.iter().any(|plan| self.has_unclear_id(plan));
+        if has_unclear_id {
+            self.rows = Rows::Incomplete;
+        }
+        (0..)
+            .zip(&mut plans)
+            .for_each(|(index, plan)| plan.index = index);
         Ok(FinishedList {
             plans,
             duplicates: self.duplicates,
             invalid: self.invalid,
+            rows: self.rows,
         })
+    }
+
+    fn location(&self, origin: DraftOrigin) -> (Location, Key) {
+        match origin {
+            DraftOrigin::StdinLine(line) => (Location::StdinLine(line as usize), Key::NONE),
+            DraftOrigin::Other(index) => self
+                .locations
+                .get(index as usize)
+                .cloned()
+                .unwrap_or((Location::CommandLine, Key::NONE)),
+        }
+    }
+
+    /// Whether the id contains a service that does not exist: it tells apart the services of one
+    /// port, and another service was meant.
+    fn has_unclear_id(&self, plan: &Plan) -> bool {
+        let service = plan.spec.service.as_deref();
+        let Some(service) = service.filter(|_| plan.error().is_some()) else {
+            return false;
+        };
+        plan.id().ends_with(&format!(".{service}")) && !self.specs.is_known(service)
     }
 }
 
@@ -246,16 +369,4 @@ fn without_port(target: &TargetSpec) -> SettingsError {
     target.error(format!(
         "no port for `{host}`: write `HOST:PORT` or `HOST PORT`, or use a service with a default port"
     ))
-}
-
-/// Host and port are added to a name that several targets share.
-fn with_own_name(meta: &TargetMeta, plan: &Plan, count: usize) -> TargetMeta {
-    let name = meta.name.as_ref().map(|name| match count {
-        1 => name.clone(),
-        _ => format!("{name} {}", plan.target).into(),
-    });
-    TargetMeta {
-        name,
-        ..meta.clone()
-    }
 }

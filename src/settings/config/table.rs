@@ -326,19 +326,24 @@ impl<'t> TableReader<'t> {
         self.take(key).map(Field::elements).unwrap_or_default()
     }
 
-    /// Adds an error for every key that was not read.
-    pub fn finish(mut self, diagnostics: &mut Diagnostics<'_>) {
+    /// Adds an error for every key that was not read. Returns for each of them the key that was
+    /// probably meant, if there is one.
+    pub fn finish(mut self, diagnostics: &mut Diagnostics<'_>) -> Vec<Option<&'static str>> {
         if diagnostics.syntax() == Syntax::Broken {
-            return;
+            return Vec::new();
         }
         self.members.sort_by_key(|member| member.offset);
+        let mut meant = Vec::new();
         for member in &self.members {
-            let hint = match did_you_mean(member.name, self.known.iter().copied()) {
+            let near = did_you_mean(member.name, self.known.iter().copied());
+            let hint = match near {
                 Some(known) => format!("unknown key: did you mean `{known}`?"),
                 None => format!("unknown key: valid keys are {}", self.known.join(", ")),
             };
             diagnostics.error_at(member.offset, &self.key.member(member.name), hint);
+            meant.push(near);
         }
+        meant
     }
 }
 

@@ -103,19 +103,50 @@ fn batch() -> Value {
         "down": count("targets that are down"),
         "unknown": count("targets with an unknown state: denied, local_error, not_tried"),
         "duplicates": count("repeated targets, which are merged into one entry"),
-        "invalid": count("invalid entries, which are skipped; absent if there are none"),
+        "invalid": count("entries of the configuration with an error, and skipped entries of the list; absent if there are none"),
+        "error": text("first error in the configuration or the policy; absent if there is none"),
+        "shortened": {
+            "description": "what was left out because of --max-output, in this order; absent if nothing was",
+            "type": "array",
+            "items": { "enum": ["redundant", "responses", "details", "errors", "discovery", "targets"] },
+        },
         "elapsed": seconds("duration of the run, in seconds"),
+        "causes": {
+            "description": "common causes of the failures, the largest first; absent if there are none",
+            "type": "array",
+            "maxItems": 10,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "cause": text("the cause, as one sentence without times"),
+                    "status": { "description": "status of the targets", "type": "integer", "minimum": 1, "maximum": STATUSES.len() - 1 },
+                    "targets": { "description": "how many targets have this cause", "type": "integer", "minimum": 2 },
+                    "of": count("number of targets of the run"),
+                    "examples": {
+                        "description": "ids of the first targets with this cause, at most 3",
+                        "type": "array",
+                        "items": { "type": "string" },
+                    },
+                },
+                "required": ["cause", "status", "targets", "of", "examples"],
+            },
+        },
         "lag": seconds("delay of the probing machine: 99th percentile of time.connect - tcp.rtt, in seconds"),
     });
     let row = json!({
         "{#TCP.ID}": text("target id, the key in `targets`"),
         "{#TCP.NAME}": text("display name of the target"),
         "{#TCP.HOST}": text("host name or address"),
-        "{#TCP.PORT}": { "description": "port", "type": "integer", "minimum": 1, "maximum": 65535 },
+        "{#TCP.PORT}": {
+            "description": "port; empty if it is unknown because of an error",
+            "anyOf": [{ "type": "integer", "minimum": 1, "maximum": 65535 }, { "const": "" }],
+        },
         "{#TCP.SERVICE}": text("named service, or empty"),
         "{#TCP.GROUP}": text("groups, separated by commas"),
     });
     let macros: Vec<_> = row.as_object().unwrap().keys().cloned().collect();
+    let mut row = row;
+    row["{#TCP.ERROR}"] = text("why the target cannot be probed; absent if it can");
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The document of zbx-tcp batch -o json",
@@ -129,7 +160,7 @@ fn batch() -> Value {
                 "required": ["targets", "up", "down", "unknown", "duplicates", "elapsed"],
             },
             "discovery": {
-                "description": "rows for low-level discovery, in the order of the targets",
+                "description": "rows for low-level discovery, in the order of the targets; absent if a row might be missing because of an error in the configuration, or if --max-output is too small",
                 "type": "array",
                 "items": { "type": "object", "properties": row, "required": macros },
             },
@@ -139,7 +170,7 @@ fn batch() -> Value {
                 "additionalProperties": entry,
             },
         },
-        "required": ["schema", "summary", "discovery", "targets"],
+        "required": ["schema", "summary", "targets"],
     })
 }
 

@@ -73,10 +73,15 @@ fn a_changed_configuration_is_used_and_a_mistake_keeps_the_old_one() {
         stays(&mut agent, "tcp.check", &check, "9");
         assert!(agent.ask("tcp.discovery", &rows).unwrap().contains("other"));
         assert_eq!(agent.log.len(), number, "{mistake}: {:?}", agent.log);
-        let (severity, line) = agent.log.last().unwrap();
+        let (severity, line) = agent.log.last().cloned().unwrap();
         let start = "the new configuration is not used, because of an error: ";
-        assert!(*severity == 2 && line.starts_with(start), "{line}");
+        assert!(severity == 2 && line.starts_with(start), "{line}");
         assert!(line.contains("config.toml"), "{line}");
+        // The document of the old configuration says so too.
+        let document = agent.ask("tcp.batch", &[]).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        assert_eq!(document["summary"]["error"], line);
+        assert_eq!(document["targets"]["other"]["up"], 1, "{document}");
     }
     // The named file is gone: a mistake as well.
     fs::remove_file(file.path()).unwrap();
@@ -85,6 +90,11 @@ fn a_changed_configuration_is_used_and_a_mistake_keeps_the_old_one() {
     write(&config("hello", number));
     becomes(&mut agent, "tcp.check", &check, "9", "0");
     becomes(&mut agent, "tcp.batch", &[], "other", "hello");
+    let document = agent.ask("tcp.batch", &[]).unwrap();
+    assert!(
+        !document.contains("\"invalid\"") && !document.contains("is not used"),
+        "{document}"
+    );
     agent.end();
 }
 
@@ -100,8 +110,42 @@ fn a_first_configuration_with_a_mistake_is_the_value_until_it_is_corrected() {
         said.starts_with(&format!("zbx-tcp: {}:1: ", file.path())),
         "{said}"
     );
+    let answer = agent.ask("tcp.check", &["127.0.0.1", &port, "mine", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&answer.unwrap()).unwrap();
+    assert_eq!(
+        (&document["status"], &document["service"]),
+        (&15.into(), &"mine".into())
+    );
+    let document: serde_json::Value =
+        serde_json::from_str(&agent.ask("tcp.batch", &[]).unwrap()).unwrap();
+    let told = document["summary"]["error"].as_str().unwrap();
+    assert!(said.ends_with(told) && !told.is_empty(), "{told}");
+    assert_eq!(document.get("discovery"), None, "{document}");
     file.beside("config.toml", config("hello", number), 0o640);
     becomes(&mut agent, "tcp.check", &check, "zbx-tcp: ", "0");
+    becomes(&mut agent, "tcp.batch", &[], "error", "\"discovery\":[");
+    agent.end();
+}
+
+#[test]
+fn an_error_in_a_target_is_its_value() {
+    let peer = Peer::greeting(b"");
+    let number = peer.address().port();
+    let file = ConfigFile::new(format!(
+        "[[targets]]\nid = \"good\"\nhost = \"127.0.0.1\"\nport = {number}\n\
+         [[targets]]\nid = \"bad\"\nhost = \"127.0.0.1\"\nport = {number}\ntimeout = \"x\"\n"
+    ));
+    let mut agent = FakeAgent::configured(&[("Config", &file.path())]);
+    let answer = agent.ask("tcp.batch", &[]).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(document["targets"]["good"]["up"], 1, "{document}");
+    assert_eq!(document["targets"]["bad"]["status"], 15, "{document}");
+    assert_eq!(document["discovery"][1]["{#TCP.ID}"], "bad", "{document}");
+    let printed = file.run(&["batch"]).out;
+    let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    for member in ["invalid", "error", "unknown"] {
+        assert_eq!(document["summary"][member], printed["summary"][member]);
+    }
     agent.end();
 }
 
