@@ -12,6 +12,9 @@ pub(super) fn of(report: &PathReport<'_>) -> Option<String> {
 fn of_two(one: &Report, other: &Report) -> Option<String> {
     let (one, other) = (Traced::of(one)?, Traced::of(other)?);
     let text = match (one.facts.target(), other.facts.target()) {
+        (Some(_), Some(_)) if one.hop() == other.hop() => {
+            format!("{one} and {other} reach the host at hop {}", one.hop())
+        }
         (Some(_), Some(_)) => format!("{} {}, {} {}", one, one.end(), other, other.end()),
         (None, Some(target)) => differs(&one, &other, target),
         (Some(target), None) => differs(&other, &one, target),
@@ -195,7 +198,7 @@ mod tests {
             (
                 &reached(HopAnswer::Refused),
                 &reached(HopAnswer::Accepted),
-                "port 25 reaches the host at hop 3, port 443 reaches the host at hop 3",
+                "port 25 and port 443 reach the host at hop 3",
             ),
             (
                 &[],
