@@ -178,8 +178,11 @@ fn the_clock_is_read_in_the_loop_only() {
     only_in(
         "Instant::now()",
         &[
+            "commands/check.rs",
+            "os/standard_streams.rs",
             "engine/event_loop.rs",
             "responder/serve_loop.rs",
+            "commands/path",
             "commands/batch",
             "commands/discover",
             "commands/plugin",

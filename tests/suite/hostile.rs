@@ -392,23 +392,16 @@ fn an_expression_of_many_states_does_not_outlast_the_deadline() {
 #[test]
 fn a_match_that_grows_forever_ends_at_max_bytes() {
     let peer = Peer::start(|stream| flood(stream, &vec![b'a'; 65536]));
+    let port = peer.port();
     let gbk: &[&str] = &["--encoding", "gbk"];
     for more in [&[][..], gbk] {
         let words = ["-t", "8", "--max-bytes", "1000", "-o", "json"];
         let expression = ["--expect-regex", "(?<v>a+)"];
-        let port = peer.port();
         let words = [&["127.0.0.1", &port], &words[..], &expression, more].concat();
         let document = check(&words).document();
         assert_eq!(document["captures"]["v"], "a".repeat(1000), "{document}");
     }
-    let words = [
-        "127.0.0.1",
-        &peer.port(),
-        "-t",
-        "8",
-        "--max-bytes",
-        "1048576",
-    ];
+    let words = ["127.0.0.1", &port, "-t", "8", "--max-bytes", "1048576"];
     let ran = check(&[&words[..], &["--expect-regex", "(?<v>a+)b", "-o", "json"]].concat());
     assert_eq!(
         ran.document()["status_name"],

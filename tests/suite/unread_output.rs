@@ -90,7 +90,7 @@ fn a_transcript_that_nobody_reads_does_not_delay_the_check() {
     let full = FullPipe::new();
     let silent = Peer::start(|mut stream| drop(stream.read(&mut [0; 64])));
     let greeting = Peer::greeting(b"220 ready\r\n");
-    for (peer, part, code) in [(&silent, " is down", 1), (&greeting, " is up", 0)] {
+    for (peer, part, code) in [(&silent, " is DOWN", 1), (&greeting, " is up", 0)] {
         let mut child = program()
             .args(["check", "127.0.0.1", &peer.port(), "-t", "0.6"])
             .args(["-o", "text", "-v", "--expect", "220"])
