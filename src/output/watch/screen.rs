@@ -12,7 +12,7 @@ use crate::output::watch::plot::{Glyphs, letter, plot};
 use crate::output::watch::styled::{ScreenSize, ScreenTone, StyledLine};
 use crate::output::watch::summary::{diagnosis, outage_text, retransmitted};
 use crate::output::watch::words::{
-    addresses, bare_milliseconds, bare_percent, cause, clock, counted, day_and_clock, mark_meaning,
+    addresses, bare_milliseconds, bare_percent, cause, clock, clock_after, counted, mark_meaning,
     milliseconds, percent, span,
 };
 use crate::tls_facts::date_text;
@@ -167,7 +167,7 @@ fn first_failure(view: &WatchView<'_>, target: &TargetModel) -> Vec<InfoLine> {
         return Vec::new();
     };
     let count = target.outages().count();
-    let at = day_and_clock(&first.start, view.utc_offset);
+    let at = clock_after(&first.start, &view.now, view.utc_offset);
     let total = span(target.outages().total(&view.now));
     let mut lines = vec![InfoLine {
         full: labelled(
@@ -461,7 +461,9 @@ fn outage_line(view: &WatchView<'_>, name: &str, outage: &Outage, columns: usize
         format!("{name} ")
     };
     if columns >= 60 {
-        return StyledLine::new(Faint, "outage  ").and(tone, name + &outage_text(view, outage));
+        let start = clock_after(&outage.start, &view.now, view.utc_offset);
+        return StyledLine::new(Faint, "outage  ")
+            .and(tone, name + &outage_text(view, &start, outage));
     }
     let text = format!(
         "{} {} {name}{}",
