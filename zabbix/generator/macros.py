@@ -89,11 +89,11 @@ DOWN_PERCENT = macro(
 )
 CAUSE_TARGETS = macro(
     "TCP.CAUSE.MIN.TARGETS", "10",
-    "Number of targets that must fail for the same reason for one problem that replaces theirs.",
+    "Number of targets that must be down for the same reason for one problem that replaces theirs.",
 )
 CAUSE_PERCENT = macro(
-    "TCP.CAUSE.MIN.PERCENT", "10",
-    "Percentage of the targets that must fail for the same reason for one problem that replaces theirs.",
+    "TCP.CAUSE.MIN.PERCENT", "20",
+    "Percentage of the targets that must be down for the same reason for one problem that replaces theirs.",
 )
 TARGETS_MAX = macro(
     "TCP.TARGETS.MAX", "1500",

@@ -35,8 +35,14 @@ CERTIFICATES = LINES + """return JSON.parse(value).sort(function (one, other) {
         target.tls.issuer);
 }).join('\\n');"""
 
-LARGEST = "var summary = JSON.parse(value), largest = (summary.causes || [])[0];\n"
+# Statuses 14, 15 and 17 say nothing about the targets.
+LARGEST = """var summary = JSON.parse(value), largest = (summary.causes || []).filter(function (cause) {
+    return [14, 15, 17].indexOf(cause.status) %s 0;
+})[0];
+"""
+LARGEST, LARGEST_OF_UNKNOWN = LARGEST % "<", LARGEST % ">="
 CAUSE = LARGEST + "return largest ? largest.cause : '';"
+UNKNOWN_CAUSE = LARGEST_OF_UNKNOWN + "return largest ? largest.cause : '';"
 CAUSE_TARGETS = LARGEST + "return largest ? largest.targets : 0;"
 CAUSE_SHARE = LARGEST + "return largest && summary.targets ? 100 * largest.targets / summary.targets : 0;"
 
