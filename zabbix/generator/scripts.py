@@ -67,5 +67,15 @@ var every = JSON.parse(value), rows = every.filter(function (row) {
     return left >= 0;
 });
 """
-ROWS = SELECTION + "return JSON.stringify(rows);"
+# Zabbix creates no two graphs of one name, so a name that several targets have gets the id.
+ROWS = SELECTION + """var names = {};
+rows.forEach(function (row) {
+    names[row['{#TCP.NAME}']] = (names[row['{#TCP.NAME}']] || 0) + 1;
+});
+rows.forEach(function (row) {
+    if (names[row['{#TCP.NAME}']] > 1) {
+        row['{#TCP.NAME}'] += ' (' + row['{#TCP.ID}'] + ')';
+    }
+});
+return JSON.stringify(rows);"""
 OMITTED = SELECTION + "return every.length - rows.length;"
