@@ -269,7 +269,11 @@ fn lld_macros_are_those_of_the_rows() {
     for file in files() {
         let about_listeners = file.name().contains("listeners");
         let mut given = names(if about_listeners { &listeners } else { &rows });
-        if file.steps("JAVASCRIPT").iter().any(|script| script.contains("row['{#TCP.DETAIL}'] =")) {
+        if file
+            .steps("JAVASCRIPT")
+            .iter()
+            .any(|script| script.contains("row['{#TCP.DETAIL}'] ="))
+        {
             given.insert("{#TCP.DETAIL}".to_owned());
         }
         let texts = file.texts();
