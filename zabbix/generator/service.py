@@ -149,7 +149,7 @@ class Service:
         return [
             page("Overview",
                  *self.tiles(widgets, 0),
-                 widgets.comb(f"{pattern}: State", label(self.cell), "Services", (9, 0, 27, 6)),
+                 widgets.comb(f"{pattern}: State", label(self.cell), "Last known states", (9, 0, 27, 6)),
                  widgets.problems("What is wrong, and why", (36, 0, 36, 6)),
                  widgets.lines([(f"{pattern}: Connect time", "2E86DE")], "Connect times", (0, 6, 36, 6)),
                  widgets.lines([(f"{pattern}: Response time", "1A7C11")], "Response times", (36, 6, 36, 6))),
