@@ -49,9 +49,9 @@ OUTPUT = macro(
     "Maximum size of the document of a run: 512K in Zabbix 6.0, 16M since 7.0. If it would be longer, parts are omitted.",
 )
 PATH = macro(
-    "TCP.PATH", "off",
-    "on or off. With on, a probe without an answer finds out which router answered last, with at most 30 further SYNs; the failure "
-    "reason contains it.",
+    "TCP.PATH", "",
+    "With on, a probe without an answer finds out which router answered last, with at most 30 further SYNs; the failure reason "
+    "contains it. Empty or off: no further SYNs.",
 )
 FAMILY = macro("TCP.FAMILY", "", "Address family to use, 4 or 6; empty for both.")
 AGENT_HOST = macro(
@@ -89,11 +89,11 @@ DOWN_PERCENT = macro(
 )
 CAUSE_TARGETS = macro(
     "TCP.CAUSE.MIN.TARGETS", "10",
-    "Number of targets that must fail for the same reason for one problem that replaces theirs.",
+    "Number of targets that must be down for the same reason for one problem that replaces theirs.",
 )
 CAUSE_PERCENT = macro(
-    "TCP.CAUSE.MIN.PERCENT", "10",
-    "Percentage of the targets that must fail for the same reason for one problem that replaces theirs.",
+    "TCP.CAUSE.MIN.PERCENT", "20",
+    "Percentage of the targets that must be down for the same reason for one problem that replaces theirs.",
 )
 TARGETS_MAX = macro(
     "TCP.TARGETS.MAX", "1500",

@@ -26,7 +26,7 @@ def pages(widgets, graph):
              widgets.gauge("tcp.targets.current.share", "Share of targets up", (0, 0, 12, 6),
                            [("0", RED), ("90", AMBER), ("100", GREEN)]),
              *tiles,
-             widgets.comb("Target *: State", label("Target "), "Targets", (28, 0, 44, 6)),
+             widgets.comb("Target *: State", label("Target "), "Last known states", (28, 0, 44, 6)),
              widgets.problems("What is wrong, and why", (0, 6, 36, 5)),
              widgets.text("tcp.targets.failing", "Targets that are not up", (36, 6, 36, 5)),
              widgets.lines(COUNTS, "Number of targets", (0, 11, 36, 4)),
