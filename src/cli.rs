@@ -14,6 +14,7 @@ pub mod services;
 pub mod steps;
 pub mod tls;
 pub mod values;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
@@ -45,6 +46,8 @@ pub enum Command {
     Batch(Box<batch::BatchArgs>),
     /// Print rows for Zabbix low-level discovery, as one line of JSON
     Discover(discover::DiscoverArgs),
+    /// Probe one or a few targets again and again, and show outages, loss and times
+    Watch(Box<watch::WatchArgs>),
     /// Run a small TCP server, to test a network path or a check
     Serve(serve::ServeArgs),
     /// List named services, validate the configuration (--check), or check a target against the
@@ -56,7 +59,7 @@ pub enum Command {
 
 impl Cli {
     /// Parses the words of the command line of this process; the first is the name of the program.
-    /// Only the options that they may have are built.
+    /// Options that cannot occur in these words are not built, which saves time.
     ///
     /// # Errors
     /// A usage error, or the request for a help text or the version.

@@ -11,11 +11,14 @@ mod limits;
 mod plugin;
 mod serve;
 mod services;
+mod stoppable_output;
 mod usage;
+mod watch;
 
 use std::ffi::OsString;
 use std::io;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 
@@ -23,6 +26,7 @@ use crate::cli::{Cli, Command, help};
 use crate::engine::ResolverKind;
 use crate::escape::push_escaped;
 use crate::failure::{Failure, Status};
+use crate::os::standard_streams::{write_message, write_output_within};
 use crate::os::stop::{BlockedSignals, StopHandle};
 use crate::output::text::ColorMode;
 use crate::settings::SettingsError;
@@ -65,15 +69,23 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Ok(cli) => cli,
         Err(error) => return help_or_usage_error(&error, &arguments),
     };
+    #[cfg(debug_assertions)]
+    panic_if_tested_at("command");
     let result = match cli.command {
         Command::Batch(args) => batch::run(&args, stop.as_ref()),
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
+        Command::Watch(args) => watch::run(*args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),
     };
     result.unwrap_or_else(|error| usage_error(&error.to_string()))
+}
+
+/// Reports a panic for which no value could be printed.
+pub fn panicked() -> Exit {
+    usage_error(&internal_error().text)
 }
 
 /// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without
@@ -119,8 +131,7 @@ fn usage_error(text: &str) -> Exit {
 fn log_line(text: &str) {
     let mut line = error_line(text);
     line.push('\n');
-    // A closed standard error leaves nothing to report the error to.
-    let _ = io::stderr().write_all(line.as_bytes());
+    write_message(line.as_bytes());
 }
 
 /// A usage or configuration error as one line, without a line end.
@@ -139,6 +150,19 @@ fn error_line(text: &str) -> String {
 /// Prints these bytes and returns `exit`. A closed standard output is not an error.
 fn print(bytes: &[u8], exit: Exit) -> Exit {
     print_with(exit, |out| out.write_all(bytes))
+}
+
+/// Prints the value of a probe, whose time is limited. If the reader does not read for longer than
+/// `patience`, that is an error.
+fn print_within(bytes: &[u8], exit: Exit, patience: Duration) -> Exit {
+    match write_output_within(bytes, patience) {
+        Ok(()) => exit,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            usage_error("write to standard output: nobody reads it")
+        }
+        Err(error) => usage_error(&format!("write to standard output: {error}")),
+    }
 }
 
 /// Prints what the closure writes, and returns the exit status as [`print()`] does.
@@ -190,13 +214,13 @@ fn resolver_kind(choice: ResolverChoice) -> ResolverKind {
 /// The failure to report after a panic: every target gets a value, whatever happens.
 fn internal_error() -> Failure {
     let text = "internal error of zbx-tcp: please report it, with the command that causes it";
-    Failure::new(Status::LocalError, text)
+    Failure::common(Status::LocalError, text)
 }
 
 /// The failure to report where computing did not end at the deadline.
 fn still_computing() -> Failure {
     let text = "the answer was still being compared with a regular expression after the deadline: use a simpler expression";
-    Failure::new(Status::LocalError, text)
+    Failure::common(Status::LocalError, text)
 }
 
 /// In debug builds, computes without end if a test requests it.

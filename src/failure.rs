@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The result of a probe. The numbers are published (documents, value maps, triggers) and never
 /// change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Status {
     /// Everything that was expected was verified.
@@ -229,7 +229,41 @@ pub enum IcmpVersion {
     V6,
 }
 
+impl fmt::Display for IcmpFact {
+    /// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.from {
+            Some(from) => write!(f, "{from}")?,
+            None => f.write_str("an unnamed sender")?,
+        }
+        let (meaning, kind, code) = (self.meaning(), self.kind, self.code);
+        write!(f, " says {meaning} (ICMP type {kind} code {code})")
+    }
+}
+
 impl IcmpFact {
+    /// Whether the port is unreachable, which refuses a connect (`ECONNREFUSED`).
+    pub fn is_port_unreachable(&self) -> bool {
+        matches!(
+            (self.version, self.kind, self.code),
+            (IcmpVersion::V4, 3, 3) | (IcmpVersion::V6, 1, 4)
+        )
+    }
+
+    /// Whether the time to live of a packet ended on its way (`ICMPv6`: the hop limit).
+    pub fn is_time_exceeded(&self) -> bool {
+        matches!(
+            (self.version, self.kind, self.code),
+            (IcmpVersion::V4, 11, 0) | (IcmpVersion::V6, 3, 0)
+        )
+    }
+
+    /// The meaning with type and code: `administratively prohibited (ICMP type 3 code 13)`.
+    pub fn description(&self) -> String {
+        let Self { kind, code, .. } = self;
+        format!("{} (ICMP type {kind} code {code})", self.meaning())
+    }
+
     /// The meaning of the message, in the terms of RFC 1122, RFC 1812 and RFC 4443.
     pub fn meaning(&self) -> &'static str {
         match (self.version, self.kind, self.code) {
@@ -271,6 +305,9 @@ pub struct Failure {
     pub text: String,
     /// The ICMP message that caused it, if any.
     pub icmp: Option<IcmpFact>,
+    /// A cause that the failures of other targets can have as well, such as a name server that does
+    /// not answer: one sentence, in which nothing depends on the target or on the time.
+    pub shared: Option<Box<str>>,
 }
 
 impl Failure {
@@ -280,6 +317,25 @@ impl Failure {
             status,
             text: text.into(),
             icmp: None,
+            shared: None,
+        }
+    }
+
+    /// A failure whose whole text is a cause that other targets can have as well.
+    pub fn common(status: Status, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            shared: Some(text.as_str().into()),
+            ..Self::new(status, text)
+        }
+    }
+
+    /// The failure with a cause that other targets can have as well.
+    #[must_use]
+    pub fn sharing(self, cause: &str) -> Self {
+        Self {
+            shared: Some(cause.into()),
+            ..self
         }
     }
 

@@ -26,7 +26,8 @@
 //! * [`address`]: hosts, ports, networks and port lists, and how they are written.
 //! * [`plan`]: what one probe does; [`plan::bytes`] escapes and encodings, [`plan::pattern`] what
 //!   an answer must match.
-//! * [`failure`]: the table of statuses, and failures as data. [`report`]: what was measured.
+//! * [`failure`]: the table of statuses, and failures as data. [`report`]: what was measured;
+//!   [`path_facts`], how far the SYNs to a silent target got.
 //!   [`stats`]: statistics over several attempts. [`escape`]: text that is safe to print on one
 //!   line.
 //! * [`fast_fmt`]: numbers, addresses and ports appended to byte buffers.
@@ -43,10 +44,12 @@
 //!   [`tls_facts`] is what is reported of it, as data.
 //! * [`source`]: where the engine gets its plans: one, a list, an interval, a queue that other
 //!   threads fill.
+//! * [`watch`]: the model of a long series of probes: outages, loss, percentiles.
 //! * [`output`]: [`output::metrics`] is the table of everything published. One target:
 //!   [`output::value`], [`output::document`], [`output::text`]. Many targets: [`output::results`]
 //!   keeps results in input order for [`output::batch_document`], [`output::sender`] and
-//!   [`output::table`]; [`output::lld`] writes discovery rows.
+//!   [`output::table`]; [`output::lld`] writes discovery rows. [`output::watch`] renders the model of
+//!   [`watch`] as a screen, lines or a summary.
 //! * [`plugin`]: the protocol of a loadable plugin of Zabbix agent 2; [`commands`] answers it.
 //! * [`responder`]: the server side of `serve` and `demo`.
 //! * [`cli`], [`settings`], [`commands`]: the front ends. [`settings::overrides`] holds the options
@@ -73,6 +76,7 @@ pub mod fast_fmt;
 pub mod listeners;
 pub mod os;
 pub mod output;
+pub mod path_facts;
 pub mod plan;
 pub mod plugin;
 pub mod policy;
@@ -84,3 +88,4 @@ pub mod stats;
 mod suggest;
 pub mod tls;
 pub mod tls_facts;
+pub mod watch;

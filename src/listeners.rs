@@ -11,7 +11,7 @@ pub mod placement;
 mod scope;
 pub mod users;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -27,13 +27,13 @@ pub use scope::AddressScope;
 #[derive(Debug, Default)]
 pub struct Surroundings {
     /// The names of interfaces.
-    pub interfaces: HashMap<NonZeroU32, String>,
+    pub interfaces: BTreeMap<NonZeroU32, String>,
     /// The processes that hold sockets, by inode.
-    pub owners: HashMap<u64, SocketHolder>,
+    pub owners: BTreeMap<u64, SocketHolder>,
     /// The paths of control groups.
-    pub cgroups: HashMap<u64, Vec<u8>>,
+    pub cgroups: BTreeMap<u64, Vec<u8>>,
     /// The names of users.
-    pub users: HashMap<u32, String>,
+    pub users: BTreeMap<u32, String>,
     /// The ports that the kernel gives to sockets that ask for any (`ip_local_port_range`).
     pub ephemeral: Option<RangeInclusive<u16>>,
 }
@@ -132,7 +132,7 @@ fn key(socket: &ListenSocket) -> SocketKey {
 
 /// The listeners of these sockets, which [`keep_first`] has put in order.
 pub fn listeners(sockets: &[ListenSocket], around: &Surroundings) -> Vec<Listener> {
-    let mut ids = HashSet::new();
+    let mut ids = BTreeSet::new();
     let mut all = Vec::new();
     for sockets in sockets.chunk_by(|one, next| key(one) == key(next)) {
         let Some((port, address, interface, uid)) = sockets.first().map(key) else {

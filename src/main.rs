@@ -25,7 +25,7 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         let arguments = unsafe { rt::init(argc, argv) };
         arguments.map_or(Exit::Usage, |arguments| commands::run(arguments, blocked))
     };
-    let exit = catch_unwind(run).unwrap_or(Exit::Usage);
+    let exit = catch_unwind(run).unwrap_or_else(|_| commands::panicked());
     // Unlike a return from `main`, this flushes the standard library's buffer of standard output.
     std::process::exit(exit.code().into())
 }

@@ -2,6 +2,7 @@
 //! only `unsafe` code besides `main.rs`.
 
 pub mod cgroups;
+pub mod clock;
 pub mod computing;
 pub mod cpu_time;
 pub mod errno;
@@ -16,5 +17,7 @@ pub mod rt;
 pub mod sibling;
 pub mod sock_diag;
 pub mod socket;
-pub mod stdout;
+pub mod standard_streams;
 pub mod stop;
+pub mod terminal;
+pub mod wake;

@@ -3,6 +3,7 @@
 pub mod batch_document;
 pub mod batch_format;
 pub mod cache_size;
+pub mod causes;
 mod certificate;
 pub mod compact_report;
 pub mod document;
@@ -13,6 +14,7 @@ pub mod listeners;
 pub mod lld;
 mod metric_value;
 pub mod metrics;
+mod path;
 pub mod results;
 pub mod sender;
 pub mod shorten;
@@ -23,6 +25,7 @@ mod test_reports;
 pub mod text;
 pub mod tls;
 pub mod value;
+pub mod watch;
 
 use std::fmt;
 
@@ -43,6 +46,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether it has a metric that the kernel is asked for at the end of a dialogue.
+    pub fn publishes_exchange(&self) -> bool {
+        match self {
+            Self::Metric(metric) => metrics::is_of_exchange(metric),
+            Self::Capture(_) | Self::Text => false,
+            Self::Json => true,
+        }
+    }
+
     /// The format by the value of `-o`: `json`, `text`, the path of a metric, or `captures.NAME`.
     ///
     /// # Errors

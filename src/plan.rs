@@ -161,6 +161,8 @@ pub struct ProbeSpec {
     pub timeout: Duration,
     /// Several connects instead of one.
     pub attempts: Option<Attempts>,
+    /// Whether the path of the SYNs is traced.
+    pub tracing: Tracing,
     /// What counts as up.
     pub expected: Expected,
     /// The layer that starts directly after the connect, such as TLS. With one, no step is
@@ -190,6 +192,7 @@ impl Default for ProbeSpec {
             bind: LocalBind::default(),
             timeout: Self::TIMEOUT,
             attempts: None,
+            tracing: Tracing::Never,
             expected: Expected::Open,
             layer: None,
             steps: Vec::new(),
@@ -223,6 +226,11 @@ impl ProbeSpec {
             (None, _) => 1,
         };
         Self::MAX_SENT / connections
+    }
+
+    /// Whether more than a connect is done: a dialogue, or the handshake of a layer.
+    pub fn has_exchange(&self) -> bool {
+        !self.steps.is_empty() || self.layer.is_some()
     }
 
     /// Whether a layer starts on its connections, at once or in the middle of the dialogue.
@@ -432,6 +440,17 @@ pub struct Attempts {
 impl Attempts {
     /// The default interval.
     pub const INTERVAL: Duration = Duration::from_millis(200);
+}
+
+/// Whether the path to the target is traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tracing {
+    /// No.
+    Never,
+    /// Once SYNs of a probe go unanswered.
+    WhenUnanswered,
+    /// The probe does nothing else, and asks every hop so many times.
+    Rounds(NonZeroU32),
 }
 
 /// What counts as up.

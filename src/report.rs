@@ -1,10 +1,12 @@
 //! The measurements of a probe. [`output`](crate::output) decides what is published and how.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::{Failure, Status};
+use crate::path_facts::PathFacts;
 use crate::plan::{Expected, OnTimeout, Plan};
 use crate::stats::RunningStats;
 use crate::tls_facts::TlsFacts;
@@ -97,6 +99,8 @@ pub struct ConnectionReport {
     pub tcp: Option<TcpFacts>,
     /// The dialogue; absent if there was no layer, no step, and nothing was received.
     pub dialogue: Option<Box<DialogueReport>>,
+    /// How far SYNs got, if they were traced.
+    pub path: Option<Box<PathFacts>>,
 }
 
 /// The report of the dialogue of one connection.
@@ -117,6 +121,8 @@ pub struct DialogueReport {
     pub response: Option<Response>,
     /// The names and bytes of the captured groups, in the order of the steps.
     pub captures: Vec<(Box<str>, Vec<u8>)>,
+    /// What became of the bytes that were sent; absent if the kernel was not asked.
+    pub exchange: Option<ExchangeFacts>,
 }
 
 impl ConnectionReport {
@@ -140,6 +146,7 @@ impl ConnectionReport {
             connect: None,
             tcp: None,
             dialogue: None,
+            path: None,
         }
     }
 
@@ -194,26 +201,38 @@ pub struct TcpFacts {
     pub mss: Option<u32>,
 }
 
+/// The kernel's counts of the bytes that were sent after the connect (`struct tcp_info` of
+/// linux/tcp.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeFacts {
+    /// The bytes that the peer's kernel has acknowledged, without SYN and FIN.
+    pub bytes_acked: u64,
+    /// The number of retransmitted segments, without SYNs.
+    pub retransmits: u32,
+}
+
 /// A round-trip time in the kernel's unit, microseconds (`tcpi_rtt`, `tcpi_rttvar`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoundTrip {
-    smoothed: u32,
+    /// Not zero, so that an optional one needs no more space.
+    smoothed: NonZeroU32,
     variance: u32,
 }
 
 impl RoundTrip {
-    /// From the kernel's values; fractions of a microsecond are truncated.
+    /// From the kernel's values; fractions of a microsecond are truncated, and a smoothed time below
+    /// one microsecond counts as one.
     pub fn new(smoothed: Duration, variance: Duration) -> Self {
         let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
         Self {
-            smoothed: micros(smoothed),
+            smoothed: NonZeroU32::new(micros(smoothed)).unwrap_or(NonZeroU32::MIN),
             variance: micros(variance),
         }
     }
 
     /// The smoothed round-trip time.
     pub fn smoothed(self) -> Duration {
-        Duration::from_micros(self.smoothed.into())
+        Duration::from_micros(self.smoothed.get().into())
     }
 
     /// Its variance.

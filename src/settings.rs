@@ -30,6 +30,7 @@ mod tls_build;
 pub mod tls_overrides;
 mod tls_values;
 pub mod validate;
+pub mod watch;
 
 pub use check::{Check, check, unprobed};
 pub use error::{Key, Located, Location, SettingsError};

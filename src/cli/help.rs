@@ -21,7 +21,7 @@ pub struct HelpPage {
 }
 
 /// The pages of all commands.
-pub const PAGES: [HelpPage; 11] = [
+pub const PAGES: [HelpPage; 12] = [
     HelpPage {
         command: "",
         exit: &[
@@ -162,6 +162,38 @@ pub const PAGES: [HelpPage; 11] = [
             (
                 "Print the rows with accept queues and dropped connections",
                 "discover listeners --output json",
+            ),
+        ],
+    },
+    HelpPage {
+        command: "watch",
+        exit: &[
+            (
+                0,
+                "every probe was up; with --idle: still known after the whole time",
+            ),
+            (
+                1,
+                "a probe was down or unknown, or there was none; with --idle: forgotten, closed or not known",
+            ),
+            (2, "usage or configuration error; nothing was sent"),
+        ],
+        examples: &[
+            (
+                "Show a live view of a service until Ctrl-C",
+                "watch mx1.example.org 25 --service smtp",
+            ),
+            (
+                "See which of three targets fails first",
+                "watch db1:5432 app1:443 gw:22 --interval 0.5",
+            ),
+            (
+                "Write a line of JSON for each probe and each outage, for 8 hours",
+                "watch 192.0.2.7 443 --tls -w 8h -o ndjson",
+            ),
+            (
+                "Find out after how long a firewall forgets an idle connection",
+                "watch 192.0.2.7 22 --idle 1h",
             ),
         ],
     },

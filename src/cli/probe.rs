@@ -62,6 +62,11 @@ pub struct ProbeArgs {
     /// answer
     #[arg(long, value_name = "filtered", num_args = 0..=1, require_equals = true, default_missing_value = "answered")]
     pub expect_closed: Option<String>,
+
+    /// If the target does not answer, find out how far the packets get: `on` or `off` [default: on
+    /// for a report on a terminal]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    pub path: Option<String>,
 }
 
 /// Options of the network and of name resolution.

@@ -32,8 +32,39 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
 /// # Errors
 /// If it is not a duration or above 600 s.
 pub fn duration_or_zero(text: &str) -> Result<Duration, ValueError> {
+    match duration_up_to(text, MAX_DURATION) {
+        Err(OutOfRange::TooLong) => Err(ValueError::TooLong(escaped_prefix(text, 40))),
+        Err(OutOfRange::Invalid(error)) => Err(error),
+        Ok(duration) => Ok(duration),
+    }
+}
+
+/// Parses a duration of a long run, such as `8h`: above 0, at most 30 days.
+///
+/// # Errors
+/// If it is not a duration or out of range.
+pub fn long_duration(text: &str) -> Result<Duration, String> {
+    match duration_up_to(text, MAX_RUN) {
+        Err(OutOfRange::Invalid(error)) => Err(error.to_string()),
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(_) | Err(OutOfRange::TooLong) => Err(format!(
+            "`{}` is out of range: the duration of a run is greater than 0 and at most 30 days",
+            escaped_prefix(text, 40)
+        )),
+    }
+}
+
+/// The longest duration of a run.
+const MAX_RUN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+enum OutOfRange {
+    TooLong,
+    Invalid(ValueError),
+}
+
+fn duration_up_to(text: &str, max: Duration) -> Result<Duration, OutOfRange> {
     if text.is_empty() {
-        return Err(ValueError::Empty);
+        return Err(OutOfRange::Invalid(ValueError::Empty));
     }
     let is_number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let parsed = if is_number {
@@ -42,11 +73,11 @@ pub fn duration_or_zero(text: &str) -> Result<Duration, ValueError> {
         with_units(text)
     };
     match parsed {
-        Parsed::Duration(duration) if duration <= MAX_DURATION => Ok(duration),
-        Parsed::Duration(_) | Parsed::Overflow => {
-            Err(ValueError::TooLong(escaped_prefix(text, 40)))
-        }
-        Parsed::Invalid => Err(ValueError::NotADuration(escaped_prefix(text, 40))),
+        Parsed::Duration(duration) if duration <= max => Ok(duration),
+        Parsed::Duration(_) | Parsed::Overflow => Err(OutOfRange::TooLong),
+        Parsed::Invalid => Err(OutOfRange::Invalid(ValueError::NotADuration(
+            escaped_prefix(text, 40),
+        ))),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `zbx-tcp batch`: probes many targets in one process and prints one document, lines or a table.
 
 mod input;
-mod output;
 mod progress;
 mod sink;
 mod watchdog;
@@ -13,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use crate::cli::batch::BatchArgs;
 use crate::cli::values::non_empty;
-use crate::commands::batch::output::StoppableOutput;
 use crate::commands::batch::sink::BatchSink;
 use crate::commands::batch::watchdog::Watchdog;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::commands::{
     CommandResult, Exit, color_mode, internal_error, limits, log_line, print, print_to,
     resolver_kind, still_computing,
@@ -240,8 +239,8 @@ fn probe(
         )
     }));
     match ran {
-        Ok(Ok(())) => Failure::new(Status::NotTried, "the run ended before this probe started"),
-        Ok(Err(error)) => Failure::new(Status::LocalError, error.to_string()),
+        Ok(Ok(())) => Failure::common(Status::NotTried, "the run ended before this probe started"),
+        Ok(Err(error)) => Failure::common(Status::LocalError, error.to_string()),
         Err(_) => internal_error(),
     }
 }

@@ -6,13 +6,13 @@ use std::io;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::check::CheckArgs;
 use crate::cli::values::non_empty;
 use crate::commands::check::transcript::TranscriptWriter;
 use crate::commands::{
-    CommandResult, Exit, color_mode, internal_error, log_line, print, resolver_kind,
+    CommandResult, Exit, color_mode, internal_error, log_line, print_within, resolver_kind,
     still_computing,
 };
 use crate::engine::{Limits, Observed, Sink};
@@ -20,7 +20,7 @@ use crate::failure::{Failure, Status};
 use crate::os::computing::ComputeAlarm;
 use crate::output::Format;
 use crate::output::text::ColorMode;
-use crate::plan::Plan;
+use crate::plan::{Plan, Tracing};
 use crate::policy::Policy;
 use crate::report::Report;
 use crate::settings::config::{ConfigParts, Configuration};
@@ -29,18 +29,27 @@ use crate::settings::{Check, SettingsError, options};
 use crate::source::Once;
 use crate::{engine, output, settings};
 
+/// The least time that the reader of an output gets. Without a full pipe, none is needed.
+const MIN_TIME_TO_READ: Duration = Duration::from_millis(500);
+
 /// Probes one target and prints the requested output.
 ///
 /// # Errors
 /// A usage or configuration error; nothing was sent.
+#[allow(clippy::disallowed_methods)]
 pub fn run(args: &CheckArgs) -> CommandResult {
-    let request = options::check(args, default_format()?)?;
+    let mut request = options::check(args, default_format()?)?;
+    // A person who waits for a report gets the path of a silent target without an option.
+    if matches!(request.format, Format::Text) && io::stdout().is_terminal() {
+        request.default_tracing = Some(Tracing::WhenUnanswered);
+    }
     let file = non_empty(&args.probe.network.config);
     let config = Configuration::load(file, ConfigParts::Services);
     let check = match config.and_then(|config| settings::check(request, &config)) {
         Ok(check) => check,
         Err(error) => return without_probe(args, error),
     };
+    let deadline = Instant::now() + check.plan.spec.timeout;
     let plan = Arc::new(check.plan.clone());
     let policy = Policy::system();
     // If the timer cannot be started, the check continues without it: the engine limits its work.
@@ -49,7 +58,7 @@ pub fn run(args: &CheckArgs) -> CommandResult {
         .has_expressions()
         .then(|| compute_alarm(&check, &plan));
     let report = catch_unwind(AssertUnwindSafe(|| {
-        probe(&check, &policy, Arc::clone(&plan))
+        probe(&check, &policy, Arc::clone(&plan), deadline)
     }))
     .unwrap_or_else(|_| internal_error_report(plan));
     drop(alarm);
@@ -62,7 +71,8 @@ pub fn run(args: &CheckArgs) -> CommandResult {
         ColorMode::Off
     };
     let text = output::render(&report, &check.format, colors);
-    Ok(print(text.as_bytes(), exit))
+    let patience = time_to_read(deadline);
+    Ok(print_within(text.as_bytes(), exit, patience))
 }
 
 /// With `-o json`, an error in the configuration is the result of the check: it is not known whether
@@ -73,7 +83,11 @@ fn without_probe(args: &CheckArgs, error: SettingsError) -> CommandResult {
             if io::stderr().is_terminal() {
                 log_line(&error.to_string());
             }
-            Ok(print(document.as_bytes(), Exit::Usage))
+            Ok(print_within(
+                document.as_bytes(),
+                Exit::Usage,
+                MIN_TIME_TO_READ,
+            ))
         }
         None => Err(error),
     }
@@ -102,7 +116,14 @@ fn default_format() -> Result<Format, SettingsError> {
     Format::parse(name).map_err(SettingsError::new)
 }
 
-fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
+/// How long a reader may take: until the deadline of the check, but at least [`MIN_TIME_TO_READ`].
+#[allow(clippy::disallowed_methods)]
+fn time_to_read(deadline: Instant) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    left.max(MIN_TIME_TO_READ)
+}
+
+fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>, deadline: Instant) -> Report {
     #[cfg(debug_assertions)]
     super::panic_if_tested();
     #[cfg(debug_assertions)]
@@ -112,6 +133,7 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
         Transcript::Silent => None,
     };
     let mut sink = CheckSink {
+        measures_exchange: check.format.publishes_exchange(),
         report: None,
         transcript,
     };
@@ -123,6 +145,9 @@ fn probe(check: &Check, policy: &Policy, plan: Arc<Plan>) -> Report {
         &limits,
         resolver_kind(check.resolver),
     );
+    if let Some(transcript) = sink.transcript {
+        transcript.finish(time_to_read(deadline));
+    }
     match (sink.report, ran) {
         (Some(report), _) => report,
         (None, Err(error)) => {
@@ -148,6 +173,7 @@ fn internal_error_report(plan: Arc<Plan>) -> Report {
 
 /// Stores the report, and writes the transcript with `-v`.
 struct CheckSink {
+    measures_exchange: bool,
     report: Option<Report>,
     transcript: Option<TranscriptWriter>,
 }
@@ -161,6 +187,10 @@ impl Sink for CheckSink {
         if let Some(transcript) = &mut self.transcript {
             transcript.write(plan, at, &what);
         }
+    }
+
+    fn measures_exchange(&self) -> bool {
+        self.measures_exchange
     }
 
     fn observes(&self) -> bool {

@@ -174,6 +174,7 @@ fn case(
         },
         format: Format::Text,
         transcript: Transcript::Silent,
+        default_tracing: None,
     };
     DemoCase {
         title,

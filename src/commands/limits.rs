@@ -10,6 +10,9 @@ use crate::engine::{Capacity, Limits, UNANSWERED_COUNTS};
 use crate::plan::Plan;
 use crate::settings::batch::Bounds;
 
+/// The most targets of a batch whose path is traced. If hundreds are silent, they have few causes.
+const MOST_TRACES: usize = 32;
+
 /// The limits of a batch, and the sentences that explain them. `spent` is the elapsed time of the
 /// run.
 pub fn limits(
@@ -30,6 +33,7 @@ pub fn limits(
     let limits = Limits {
         per_address: bounds.per_host,
         rate: bounds.rate,
+        traces: NonZeroUsize::new(MOST_TRACES),
         deadline: Some(bounds.probing_time(plans.len()).saturating_sub(spent)),
         threads,
         standby_threads: tables.get().saturating_sub(threads.get()),

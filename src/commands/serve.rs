@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 
 use crate::cli::serve::ServeArgs;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::commands::{CommandResult, Exit};
 use crate::os::stop::StopHandle;
 use crate::plan::bytes::Charset;
@@ -23,17 +24,21 @@ pub fn run(args: &ServeArgs) -> CommandResult {
     let mut responder = Responder::bind(settings).map_err(SettingsError::new)?;
     match serve(&mut responder, charset) {
         Ok(()) => Ok(Exit::Up),
-        Err(RunError::Log(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Up),
+        Err(RunError::Log(error))
+            if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::TimedOut) =>
+        {
+            Ok(Exit::Up)
+        }
         Err(error) => Err(SettingsError::new(error)),
     }
 }
 
 fn serve(responder: &mut Responder, charset: Charset) -> Result<(), RunError> {
-    // A second signal ends the process, in case the reader of the log blocks the loop.
+    // A second signal ends the process at once.
     let stop = StopHandle::on_signals(Exit::Up.code().into()).map_err(RunError::Poll)?;
     let address = responder.local_addr().map_err(RunError::Poll)?;
     let mut log = StdoutLog {
-        out: io::stdout().lock(),
+        out: StoppableOutput::new(Some(&stop)),
         charset,
     };
     log.print(&format_args!("listening on {address}"))
@@ -41,20 +46,20 @@ fn serve(responder: &mut Responder, charset: Charset) -> Result<(), RunError> {
     responder.run(&mut log, &stop)
 }
 
-/// Writes the log to standard output and flushes every line.
-struct StdoutLog {
-    out: io::StdoutLock<'static>,
+/// Writes the log to standard output, each line at once. If its reader stops reading, the responder
+/// waits, until a signal arrives.
+struct StdoutLog<'s> {
+    out: StoppableOutput<'s>,
     charset: Charset,
 }
 
-impl StdoutLog {
+impl StdoutLog<'_> {
     fn print(&mut self, line: &dyn Display) -> io::Result<()> {
-        writeln!(self.out, "{line}")?;
-        self.out.flush()
+        self.out.write_all(format!("{line}\n").as_bytes())
     }
 }
 
-impl EventLog for StdoutLog {
+impl EventLog for StdoutLog<'_> {
     fn record(&mut self, client: SocketAddr, event: &ClientEvent<'_>) -> io::Result<()> {
         let charset = self.charset;
         self.print(&LogLine {

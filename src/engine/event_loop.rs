@@ -13,6 +13,7 @@ mod poller;
 mod sessions;
 mod shutdown;
 mod sockets;
+mod trace;
 mod unanswered;
 mod unread;
 pub(super) mod worker;
@@ -27,11 +28,13 @@ use crate::engine::dns::{AddressOrder, ResolvedAddresses, Resolver, owns_token};
 use crate::engine::error::PollError;
 use crate::engine::event_loop::connection::Connections;
 use crate::engine::event_loop::delays::Delays;
+use crate::engine::event_loop::io::measure;
 use crate::engine::event_loop::memory::ReceiveMemory;
 use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shortage};
 use crate::engine::event_loop::poller::{EVENTS, Poller, SOURCE, STOP};
 use crate::engine::event_loop::sessions::{Sessions, SlotState};
 use crate::engine::event_loop::shutdown::RunDeadline;
+use crate::engine::event_loop::trace::TraceConnections;
 use crate::engine::event_loop::unanswered::UnansweredConnects;
 use crate::engine::event_loop::worker::Worker;
 use crate::engine::index::{ConnId, SessionId, SessionKey};
@@ -108,6 +111,8 @@ struct EventLoop<'e, 's> {
     pending: Pending,
     /// Connects that count for their address until they are unanswered for too long.
     unanswered: UnansweredConnects,
+    /// The connections that trace paths.
+    traces: TraceConnections,
     /// What is counted of the received bytes.
     memory: ReceiveMemory,
     /// Resolves names; its lookups are keyed by [`SessionId::index`].
@@ -120,6 +125,8 @@ struct EventLoop<'e, 's> {
     turn: u64,
     /// How late it is.
     delays: Delays,
+    /// What the sink [wants](Sink::measures_exchange).
+    measures_exchange: bool,
 }
 
 impl<'e, 's> EventLoop<'e, 's> {
@@ -134,6 +141,7 @@ impl<'e, 's> EventLoop<'e, 's> {
         let capacity = worker.in_flight.min(MAX_PREALLOCATED);
         let now = Instant::now();
         Ok(Self {
+            measures_exchange: sink.measures_exchange(),
             sink,
             worker,
             deadline: RunDeadline::new(worker.deadline),
@@ -142,6 +150,7 @@ impl<'e, 's> EventLoop<'e, 's> {
             connections: Connections::new(capacity),
             pending: Pending::default(),
             unanswered: UnansweredConnects::default(),
+            traces: TraceConnections::default(),
             memory: ReceiveMemory::default(),
             resolver,
             actions: Actions::new(),
@@ -303,9 +312,16 @@ impl<'e, 's> EventLoop<'e, 's> {
         self.end_when_due(now);
     }
 
-    /// Before a session times out, reads the data that its connections have left unread because
-    /// there was too much: the expected answer may have arrived in time.
+    /// Before a session times out, takes the result of its lookup, and reads the data that its
+    /// connections have left unread because there was too much: the expected answer may have
+    /// arrived in time.
     fn read_rest(&mut self, id: SessionId, now: Instant) {
+        let slot = self.sessions.get(id);
+        if slot.is_some_and(|slot| slot.session.is_resolving()) {
+            let registry = self.poller.registry();
+            self.resolver.expire_request(registry, id.index(), now);
+            return self.take_answers(now);
+        }
         if self.waits_for_memory(id) {
             if let Some(slot) = self.sessions.get_mut(id) {
                 slot.session.lack_memory();
@@ -326,6 +342,7 @@ impl<'e, 's> EventLoop<'e, 's> {
     /// Lets a session handle its timers.
     fn tick(&mut self, id: SessionId, now: Instant) {
         self.end_handshakes(id, now);
+        self.measure_silent(id, now);
         let Some(slot) = self
             .sessions
             .get_mut(id)
@@ -445,6 +462,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                     attempt,
                     address,
                     shortage: Shortage::Nothing,
+                    limited: None,
                 });
             }
             Action::Secure(attempt, layer) => self.secure(id, attempt, &layer, now),
@@ -466,6 +484,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                     self.connections.unread.push_back(connection);
                 }
             }
+            Action::Trace(attempt, action) => self.trace(id, attempt, action, now),
             // Only observed by the sink.
             Action::Explain(..) => {}
             Action::Shutdown(attempt) => {
@@ -481,6 +500,9 @@ impl<'e, 's> EventLoop<'e, 's> {
             }
             Action::Close(attempt, how) => {
                 let remote = slot.session.remote(attempt);
+                if self.measures_exchange {
+                    measure(slot, &self.connections, attempt);
+                }
                 if let (Some(connection), Some(remote)) = (slot.connections.take(attempt), remote) {
                     self.close_later(connection, remote.ip(), how);
                 }

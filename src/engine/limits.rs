@@ -4,6 +4,7 @@ pub(super) mod capacity;
 pub(super) mod memory;
 pub(super) mod rate;
 pub(super) mod shared;
+mod traces;
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -20,6 +21,8 @@ pub struct Limits<'a> {
     pub per_address: Option<NonZeroUsize>,
     /// Rate limit: connects per second, evenly spaced, over all threads.
     pub rate: Option<NonZeroU32>,
+    /// Most targets whose path is traced, spread over their networks.
+    pub traces: Option<NonZeroUsize>,
     /// Time from the start of the run to its end. Plans that were not started then, and probes in
     /// flight whose own timeout is not over, are reported
     /// [`NotTried`](crate::failure::Status::NotTried).
@@ -71,6 +74,7 @@ impl Limits<'_> {
             in_flight,
             per_address: None,
             rate: None,
+            traces: None,
             deadline: None,
             stop: None,
             threads,

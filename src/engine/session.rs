@@ -7,6 +7,7 @@
 pub mod action;
 pub mod attempt;
 mod established;
+mod exchange;
 mod inspecting;
 mod layer_state;
 mod messages;
@@ -16,6 +17,7 @@ mod verdict;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,10 +29,13 @@ use crate::engine::session::attempt::inspections::AllowedInspections;
 use crate::engine::session::attempt::{Attempt, Cutoff, Silence};
 use crate::engine::session::race::{AddressRace, AddressRule};
 use crate::failure::{Failure, Status};
-use crate::os::socket::TcpInfo;
-use crate::plan::{AddressSelection, Plan};
+use crate::os::socket::{TcpExchange, TcpInfo};
+use crate::plan::{AddressSelection, Plan, Tracing};
 use crate::policy::{Decision, Policy};
 use crate::report::Report;
+
+/// The most addresses of one name whose paths are traced.
+const MAX_TRACES: usize = 4;
 
 /// One probe. Thousands are in flight at once, so rarely needed state is boxed.
 #[derive(Debug)]
@@ -150,6 +155,11 @@ impl Session {
         active.peek().is_some() && active.all(Attempt::is_queued)
     }
 
+    /// Whether it waits for the addresses of its name.
+    pub fn is_resolving(&self) -> bool {
+        self.state == SessionState::Resolving
+    }
+
     /// Shifts the clock by the time that it was [idle](Session::is_idle), so that our own queue
     /// counts neither in its times nor against its timeout. A
     /// [deadline limit](Session::limit_deadline) is not shifted.
@@ -234,10 +244,44 @@ impl Session {
         self.attempt(id).is_some_and(Attempt::is_behind)
     }
 
+    /// Whether this SYN of the trace of an attempt still waits to be sent.
+    pub fn awaits_syn(&self, id: AttemptId, number: NonZeroU16) -> bool {
+        self.attempt(id)
+            .is_some_and(|attempt| attempt.awaits_syn(number))
+    }
+
     /// The address and port that this attempt connects to.
     pub fn remote(&self, id: AttemptId) -> Option<SocketAddr> {
         self.attempt(id)
             .map(|attempt| self.plan.remote(attempt.address()))
+    }
+
+    /// Whether the next [`Session::tick`] ends the wait for a silent peer, so that what became of the
+    /// bytes that were sent is of interest.
+    pub fn has_silent_peer(&self, now: Instant) -> bool {
+        let cutoff = self.cutoff(now);
+        self.plan.spec.has_exchange()
+            && cutoff != Some(Cutoff::RunEnd)
+            && self
+                .attempts()
+                .iter()
+                .any(|attempt| attempt.is_silent(cutoff, now))
+    }
+
+    /// Whether the next [`Session::tick`] ends the wait for a peer that does not answer the goodbye.
+    pub fn has_silent_goodbye(&self, now: Instant) -> bool {
+        self.plan.spec.has_exchange()
+            && self
+                .attempts()
+                .iter()
+                .any(|attempt| attempt.is_left_alone(now))
+    }
+
+    /// Notes what became of the bytes that were sent on the connection of this attempt.
+    pub fn measured(&mut self, id: AttemptId, exchange: TcpExchange) {
+        if let Some(attempt) = self.attempts.as_mut_slice().get_mut(id.index()) {
+            attempt.measured(exchange);
+        }
     }
 
     /// When [`Session::tick`] must be called at the latest.
@@ -283,7 +327,10 @@ impl Session {
                 self.decide(Some(Arc::new(failure)), now);
                 None
             }
-            Event::Opened(id) => self.with(id, |attempt, _| attempt.opened(now)),
+            Event::Opened(id) => self.opened(id, now),
+            Event::Trace(id, event) => self.with(id, |attempt, plan| {
+                attempt.trace_event(plan, event, now, actions);
+            }),
             Event::Blocked(id, why) => self.with(id, |attempt, _| attempt.blocked(why)),
             Event::Connected(id, source, info) => self.with(id, |attempt, plan| {
                 attempt.connected(plan, source, info, now, actions);
@@ -299,9 +346,9 @@ impl Session {
             Event::Secured(id, refusal) => self.with(id, |attempt, plan| {
                 attempt.secured(plan, refusal, now, actions);
             }),
-            Event::Accepted(id) => {
-                self.with(id, |attempt, plan| attempt.accepted(plan, now, actions))
-            }
+            Event::ProbablyAccepted(id) => self.with(id, |attempt, plan| {
+                attempt.probably_accepted(plan, now, actions);
+            }),
             Event::LayerDone(id) => {
                 self.with(id, |attempt, plan| attempt.layer_done(plan, now, actions))
             }
@@ -456,6 +503,27 @@ impl Session {
         let attempt = self.attempts.as_mut_slice().get_mut(id.index())?;
         attempt.drive(&self.plan, then);
         Some(id.index())
+    }
+
+    /// The SYN of this attempt was sent. The paths of a few addresses are traced, but not of
+    /// several attempts to one address.
+    fn opened(&mut self, id: AttemptId, now: Instant) -> Option<usize> {
+        let index = self.with(id, |attempt, _| attempt.opened(now));
+        if self.plan.spec.tracing == Tracing::Never {
+            return index;
+        }
+        let most = match self.plan.spec.attempts {
+            Some(_) => 1,
+            None => MAX_TRACES,
+        };
+        let traces = self.attempts().iter().filter(|other| other.has_trace());
+        let deadline = self.deadline();
+        if traces.count() < most {
+            self.with(id, |attempt, plan| {
+                attempt.prepare_trace(plan, now, deadline);
+            });
+        }
+        index
     }
 
     /// Drops the captures of all attempts but the last successful one, else the last one, which the

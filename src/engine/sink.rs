@@ -22,6 +22,13 @@ pub trait Sink {
         false
     }
 
+    /// Whether the kernel is asked, at the end of each dialogue, what became of the bytes that were
+    /// sent ([`ExchangeFacts`](crate::report::ExchangeFacts)). It is always asked if a peer is
+    /// silent.
+    fn measures_exchange(&self) -> bool {
+        false
+    }
+
     /// A plan that is reported as not tried had not started because of this limit.
     fn held_back(&mut self, _bound: Bound) {}
 

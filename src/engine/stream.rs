@@ -6,7 +6,7 @@ use std::io;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroI32;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -18,8 +18,9 @@ use crate::engine::stream::failures::{
 pub use crate::engine::stream::failures::{unsent_failure, watch_failure};
 use crate::failure::{Failure, IcmpFact, Status};
 use crate::os::errno::{SocketFault, is_shortage, socket_fault};
-use crate::os::socket::TcpInfo;
+use crate::os::socket::{TcpExchange, TcpInfo};
 use crate::os::{route, socket};
+use crate::path_facts::HopAnswer;
 use crate::plan::{Close, LocalBind, Plan, ProbeSpec};
 
 /// Most interruptions of one read or write (`EINTR`) that are retried.
@@ -36,6 +37,8 @@ pub struct Wire {
     /// open connection. Received bytes are still there then, and are read before it is reported.
     error: Option<NonZeroI32>,
     reuse: Reuse,
+    /// The number of bytes that were written; a probe sends much fewer than 4 GiB.
+    written: u32,
 }
 
 /// Whether the socket may connect again once this connection is reset.
@@ -74,6 +77,17 @@ pub enum ConnectProgress {
     Failed(Failure, Option<TcpInfo>),
 }
 
+/// The answer to a SYN with a small time to live.
+#[derive(Debug)]
+pub enum LimitedAnswer {
+    /// None yet, or one that does not tell who sent it.
+    Pending,
+    /// This address answered.
+    Hop(IpAddr, HopAnswer),
+    /// This machine could not send it.
+    Failed(Failure),
+}
+
 impl Wire {
     /// Opens a socket and sends the SYN.
     ///
@@ -93,7 +107,79 @@ impl Wire {
             is_ipv4: remote.is_ipv4(),
             error,
             reuse,
+            written: 0,
         })
+    }
+
+    /// Opens a socket and sends a SYN with this time to live, from a port that the kernel chooses:
+    /// the port of the plan is in use by the SYN that is unanswered.
+    ///
+    /// # Errors
+    /// As for [`Wire::open`].
+    pub fn open_limited(plan: &Plan, remote: SocketAddr, hops: u8) -> Result<Self, OpenError> {
+        let local = |(operation, error): (_, io::Error)| local_failure(operation, remote, &error);
+        let socket = unbound(plan, remote).map_err(local)?;
+        let source = LocalBind {
+            port: None,
+            ..plan.spec.bind.clone()
+        };
+        bind_source(&socket, plan, &source, remote).map_err(local)?;
+        socket::set_time_to_live(socket.as_fd(), remote.ip(), hops)
+            .map_err(|e| local(("set the time to live", e)))?;
+        // If it fails, the connection is still closed before the SYN would be repeated.
+        let _ = socket::limit_syns(socket.as_fd());
+        Ok(Self {
+            error: connect(&socket, plan, remote)?,
+            socket,
+            is_ipv4: remote.is_ipv4(),
+            reuse: Reuse::Never,
+            written: 0,
+        })
+    }
+
+    /// The answer to a [limited](Wire::open_limited) SYN to this address. An ICMP error may be
+    /// queued although the connect is still in progress.
+    pub fn limited_answer(&self, remote: SocketAddr) -> LimitedAnswer {
+        let error = match self.error {
+            Some(errno) => Some(io::Error::from_raw_os_error(errno.get())),
+            None => self.socket.take_error().unwrap_or_else(Some),
+        };
+        match (socket::take_icmp_error(self.socket.as_fd()), error) {
+            (Some(icmp), error) => self.hop_answer(icmp, error, remote),
+            (None, Some(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+                LimitedAnswer::Hop(remote.ip(), HopAnswer::Refused)
+            }
+            (None, Some(error)) if error.kind() == ErrorKind::ConnectionReset => {
+                LimitedAnswer::Hop(remote.ip(), HopAnswer::Refused)
+            }
+            (None, Some(error)) => LimitedAnswer::Failed(connect_failure(remote, &error, None)),
+            (None, None) => match self.socket.peer_addr() {
+                Ok(_) => LimitedAnswer::Hop(remote.ip(), HopAnswer::Accepted),
+                Err(_) => LimitedAnswer::Pending,
+            },
+        }
+    }
+
+    /// The meaning of an ICMP error that answers a limited SYN.
+    fn hop_answer(
+        &self,
+        icmp: IcmpFact,
+        error: Option<io::Error>,
+        remote: SocketAddr,
+    ) -> LimitedAnswer {
+        if self.is_from_own_kernel(&icmp, remote) {
+            let error = error.unwrap_or_else(|| io::Error::from_raw_os_error(libc::EHOSTUNREACH));
+            return LimitedAnswer::Failed(own_kernel_failure(remote, &error, icmp));
+        }
+        let answer = if icmp.is_time_exceeded() {
+            HopAnswer::TimeExceeded
+        } else {
+            HopAnswer::Error(icmp)
+        };
+        match icmp.from {
+            Some(from) => LimitedAnswer::Hop(from, answer),
+            None => LimitedAnswer::Pending,
+        }
     }
 
     /// Sends another SYN from a socket that was [reset](Wire::reset). Only for plans that
@@ -242,6 +328,11 @@ impl Wire {
         socket::tcp_info(self.socket.as_fd()).ok()
     }
 
+    /// What became of the bytes that were sent; `None` if the kernel does not know.
+    pub fn exchange(&self) -> Option<TcpExchange> {
+        socket::tcp_exchange(self.socket.as_fd(), self.written.into()).ok()?
+    }
+
     /// The local address and port.
     fn local_addr(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()?.as_socket()
@@ -269,8 +360,12 @@ impl Wire {
             Ok(0) => Err(io::Error::from_raw_os_error(libc::EIO)),
             result => result,
         });
-        if let Err(error) = &written {
-            self.keep_error(error);
+        match &written {
+            Ok(bytes) => {
+                let bytes = u32::try_from(bytes.unwrap_or_default()).unwrap_or(u32::MAX);
+                self.written = self.written.saturating_add(bytes);
+            }
+            Err(error) => self.keep_error(error),
         }
         written
     }
@@ -291,6 +386,11 @@ impl Wire {
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 
+    /// Whether the peer's kernel has acknowledged our FIN.
+    pub fn is_fin_acknowledged(&self) -> bool {
+        socket::is_fin_acknowledged(self.socket.as_fd()).unwrap_or(false)
+    }
+
     /// Closes the socket.
     pub fn close(self, how: Close) {
         if how == Close::Rst {
@@ -307,6 +407,12 @@ impl Wire {
     /// The descriptor, for `mio`.
     pub fn raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 
@@ -371,6 +477,13 @@ fn is_in_progress(error: &io::Error) -> bool {
 
 /// A socket with its options set. The error has the operation that failed.
 fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io::Error)> {
+    let socket = unbound(plan, remote)?;
+    bind_source(&socket, plan, &plan.spec.bind, remote)?;
+    Ok(socket)
+}
+
+/// The same without its source address.
+fn unbound(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io::Error)> {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = Socket::new_raw(Domain::for_address(remote), kind, Some(Protocol::TCP))
         .map_err(|e| ("open a socket", e))?;
@@ -381,17 +494,17 @@ fn prepared(plan: &Plan, remote: SocketAddr) -> Result<Socket, (&'static str, io
             .bind_device(Some(interface.name.as_bytes()))
             .map_err(|e| ("bind to the interface", e))?;
     }
-    bind_source(&socket, plan, remote)?;
     Ok(socket)
 }
 
-/// Binds the socket to the source address and port of the plan, if it has any.
+/// Binds the socket to this source address and port, if there is any.
 fn bind_source(
     socket: &Socket,
     plan: &Plan,
+    bind: &LocalBind,
     remote: SocketAddr,
 ) -> Result<(), (&'static str, io::Error)> {
-    let (source, port) = match (plan.spec.bind.source, plan.spec.bind.port) {
+    let (source, port) = match (bind.source, bind.port) {
         (None, None) => return Ok(()),
         (Some(source), port) => (source, port),
         (None, port) if remote.is_ipv4() => (Ipv4Addr::UNSPECIFIED.into(), port),

@@ -112,6 +112,11 @@ impl Sink for SharedSink<'_, '_> {
             .held_back(bound);
     }
 
+    fn measures_exchange(&self) -> bool {
+        let sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sink.measures_exchange()
+    }
+
     fn before_wait(&mut self) {
         self.0
             .lock()

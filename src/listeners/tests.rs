@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 use super::*;
 
@@ -264,7 +265,7 @@ proptest! {
     #[test]
     fn ids_are_unique_and_no_socket_is_lost(sockets in prop::collection::vec(any_socket(), 0..60)) {
         let found = plain(&sockets);
-        let ids: HashSet<_> = found.iter().map(|one| &one.id).collect();
+        let ids: BTreeSet<_> = found.iter().map(|one| &one.id).collect();
         prop_assert_eq!(ids.len(), found.len());
         prop_assert_eq!(found.iter().map(|one| one.load.sockets).sum::<u64>(), sockets.len() as u64);
         let mut reversed = sockets;

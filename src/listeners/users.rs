@@ -1,11 +1,11 @@
 //! Names of users (passwd(5)).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The names of these users in the content of /etc/passwd; the first name of a number counts, as
 /// for getpwuid(3).
-pub fn names(passwd: &[u8], uids: &BTreeSet<u32>) -> HashMap<u32, String> {
-    let mut names = HashMap::new();
+pub fn names(passwd: &[u8], uids: &BTreeSet<u32>) -> BTreeMap<u32, String> {
+    let mut names = BTreeMap::new();
     for line in passwd.split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b':');
         let (Some(name), Some(uid)) = (fields.next(), fields.nth(1)) else {

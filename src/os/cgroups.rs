@@ -1,7 +1,7 @@
 //! The paths of control groups (version 2) by their ids, which are the inode numbers of their
 //! directories (cgroups(7)).
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
@@ -12,8 +12,8 @@ const MAX_DIRECTORIES: usize = 4096;
 
 /// The paths below the first of these mount points that has control groups of version 2, each with
 /// a leading slash. An id that is not found there has none.
-pub fn paths(mounts: &[&Path], mut ids: BTreeSet<u64>) -> HashMap<u64, Vec<u8>> {
-    let mut found = HashMap::new();
+pub fn paths(mounts: &[&Path], mut ids: BTreeSet<u64>) -> BTreeMap<u64, Vec<u8>> {
+    let mut found = BTreeMap::new();
     let is_version_2 = |mount: &&&Path| mount.join("cgroup.controllers").exists();
     let Some(mount) = mounts.iter().find(is_version_2) else {
         return found;

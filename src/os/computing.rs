@@ -13,8 +13,13 @@ use std::time::Duration;
 
 use libc::c_int;
 
+use crate::os::standard_streams::write_output_within;
+
 /// How long a check may compute after its deadline. A debug build is ten times slower.
 const GRACE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 50 });
+
+/// How long the reader of standard output may take to continue.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is printed, and with which status the process ends.
 struct LastValue {
@@ -118,15 +123,8 @@ extern "C" fn end_process(_signal: c_int) {
     let Some(value) = (unsafe { LAST_VALUE.load(Ordering::Acquire).as_ref() }) else {
         return;
     };
-    let mut rest = &*value.bytes;
-    while !rest.is_empty() {
-        // SAFETY: the pointer and the length are those of a slice.
-        let written = unsafe { libc::write(libc::STDOUT_FILENO, rest.as_ptr().cast(), rest.len()) };
-        match usize::try_from(written) {
-            Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
-            _ => break,
-        }
-    }
+    // It calls poll(2) and write(2) only. There is nobody to report an error to.
+    let _ = write_output_within(&value.bytes, PATIENCE);
     // SAFETY: it does not return, and runs no handlers of exit(3).
     unsafe { libc::_exit(value.exit_status) }
 }

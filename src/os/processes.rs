@@ -2,7 +2,7 @@
 //! other users their own.
 #![allow(unsafe_code)]
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
@@ -30,8 +30,8 @@ pub struct SocketHolder {
 
 /// The first process that holds each of these sockets, by their inodes; none for a socket whose
 /// processes are hidden. `proc` is /proc.
-pub fn socket_owners(proc: &Path, mut inodes: BTreeSet<u64>) -> HashMap<u64, SocketHolder> {
-    let mut owners = HashMap::new();
+pub fn socket_owners(proc: &Path, mut inodes: BTreeSet<u64>) -> BTreeMap<u64, SocketHolder> {
+    let mut owners = BTreeMap::new();
     let mut left = MAX_OF_ALL;
     for pid in pids(proc) {
         if inodes.is_empty() || left == 0 {

@@ -57,6 +57,133 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     })
 }
 
+/// What the kernel knows of the bytes that were exchanged on a connection: fields of its
+/// `struct tcp_info` (linux/tcp.h) beyond those of [`TcpInfo`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TcpExchange {
+    /// Our bytes that the peer's kernel has acknowledged, without SYN and FIN
+    /// (`tcpi_bytes_acked`).
+    pub acked: u64,
+    /// Our bytes that were sent at least once and are not acknowledged.
+    pub in_flight: u64,
+    /// Our bytes that were not sent yet (`tcpi_notsent_bytes`).
+    pub not_sent: u64,
+    /// The bytes that were received in order (`tcpi_bytes_received`).
+    pub received: u64,
+    /// `tcpi_total_retrans`: retransmitted segments since the first SYN, SYNs included.
+    pub retransmits: u32,
+    /// How often the retransmission timer has expired since the last progress
+    /// (`tcpi_retransmits`).
+    pub timeouts: u8,
+    /// How often the peer was asked for a larger window since it was open (`tcpi_backoff`,
+    /// `tcpi_probes`).
+    pub window_probes: u8,
+    /// The receive window of the peer, in bytes; `None` before Linux 5.4 (`tcpi_snd_wnd`).
+    pub window: Option<u32>,
+    /// Sent segments that are not acknowledged (`tcpi_unacked`).
+    pub segments_in_flight: u32,
+    /// Those of them that arrived although an earlier one did not (`tcpi_sacked`).
+    pub segments_sacked: u32,
+    /// Received segments that came before an earlier one; 0 before Linux 5.4 (`tcpi_rcv_ooopack`).
+    pub out_of_order: u32,
+    /// `tcpi_snd_mss`: the most bytes of one segment.
+    pub mss: u32,
+    /// Whether each segment has a timestamp, of 12 bytes (RFC 7323; `tcpi_options`).
+    pub has_timestamps: bool,
+    /// The time since our last segment with data; exact to one tick of the kernel
+    /// (`tcpi_last_data_sent`).
+    pub since_sent: Duration,
+    /// The time since the peer's last data (`tcpi_last_data_recv`).
+    pub since_received: Duration,
+    /// The time since the peer's last acknowledgement (`tcpi_last_ack_recv`).
+    pub since_acked: Duration,
+}
+
+/// The length of `struct tcp_info` of Linux 5.5, up to and including `tcpi_rcv_wnd`.
+const TCP_INFO_LENGTH: usize = 236;
+
+/// Reads the part of `TCP_INFO` that tells what became of the bytes that were written, of which there
+/// were this many. `None` if the kernel is older than 4.6, and has no such fields.
+///
+/// # Errors
+/// The error of getsockopt(2).
+pub fn tcp_exchange(socket: BorrowedFd<'_>, written: u64) -> io::Result<Option<TcpExchange>> {
+    let mut info = [0_u64; TCP_INFO_LENGTH.div_ceil(8)];
+    let mut length = socklen_of::<[u8; TCP_INFO_LENGTH]>();
+    // SAFETY: the kernel writes at most `length` bytes, which the array has.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast::<c_void>(),
+            &raw mut length,
+        )
+    })?;
+    let mut bytes = [0_u8; TCP_INFO_LENGTH.next_multiple_of(8)];
+    for (bytes, word) in bytes.chunks_exact_mut(8).zip(info) {
+        bytes.copy_from_slice(&word.to_ne_bytes());
+    }
+    let known = bytes.get(..usize::try_from(length).unwrap_or_default());
+    Ok(known.and_then(|info| exchange(info, written)))
+}
+
+/// The fields at their offsets. `info` has as many bytes as the kernel knows.
+fn exchange(info: &[u8], written: u64) -> Option<TcpExchange> {
+    let byte = |at: usize| info.get(at).copied();
+    let short = |at: usize| Some(u32::from_ne_bytes(*info.get(at..)?.first_chunk()?));
+    let long = |at: usize| Some(u64::from_ne_bytes(*info.get(at..)?.first_chunk()?));
+    let time = |at| short(at).map(|millis| Duration::from_millis(millis.into()));
+    // The kernel counts the SYN and the FIN as bytes, too.
+    let acked = long(120)?.saturating_sub(1).min(written);
+    let not_sent = u64::from(short(144)?).min(written - acked);
+    Some(TcpExchange {
+        acked,
+        in_flight: written - acked - not_sent,
+        not_sent,
+        received: long(128)?,
+        retransmits: short(100)?,
+        timeouts: byte(2)?,
+        window_probes: byte(3)?.max(byte(4)?),
+        window: short(228),
+        segments_in_flight: short(24)?,
+        segments_sacked: short(28)?,
+        out_of_order: short(224).unwrap_or_default(),
+        mss: short(16)?,
+        has_timestamps: byte(5)? & 1 != 0,
+        since_sent: time(44)?,
+        since_received: time(52)?,
+        since_acked: time(56)?,
+    })
+}
+
+/// Whether the peer's kernel has acknowledged our FIN (`tcpi_state`, in the states of RFC 9293,
+/// section 3.3.2).
+///
+/// # Errors
+/// The error of getsockopt(2).
+pub fn is_fin_acknowledged(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    // linux/tcp_states.h; the C library of musl does not define them.
+    const FIN_WAIT2: u8 = 5;
+    const TIME_WAIT: u8 = 6;
+    const CLOSE: u8 = 7;
+    // The kernel writes as many bytes as there are: the state is the first one (linux/tcp.h).
+    let mut state = 0_u8;
+    // SAFETY: the kernel writes at most `length` bytes, the size of the local.
+    let result = unsafe {
+        let mut length = socklen_of::<u8>();
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut state).cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    check(result)?;
+    Ok(matches!(state, FIN_WAIT2 | TIME_WAIT | CLOSE))
+}
+
 /// Queues ICMP errors of a connect in the socket's error queue (`IP_RECVERR`, `IPV6_RECVERR`;
 /// ip(7), ipv6(7)).
 ///
@@ -89,6 +216,26 @@ fn set_recverr(socket: BorrowedFd<'_>, remote: IpAddr, value: c_int) -> io::Resu
 /// The error of setsockopt(2).
 pub fn bind_address_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+/// Sets the time to live of what the socket sends (`IP_TTL`, ip(7); `IPV6_UNICAST_HOPS`, ipv6(7)).
+///
+/// # Errors
+/// The error of setsockopt(2).
+pub fn set_time_to_live(socket: BorrowedFd<'_>, remote: IpAddr, hops: u8) -> io::Result<()> {
+    let hops = c_int::from(hops);
+    match remote {
+        IpAddr::V4(_) => set_int(socket, libc::IPPROTO_IP, libc::IP_TTL, hops),
+        IpAddr::V6(_) => set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, hops),
+    }
+}
+
+/// Lets the kernel repeat the SYN at most once, which is the minimum (`TCP_SYNCNT`, tcp(7)).
+///
+/// # Errors
+/// The error of setsockopt(2).
+pub fn limit_syns(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_int(socket, libc::IPPROTO_TCP, libc::TCP_SYNCNT, 1)
 }
 
 fn set_int(socket: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
@@ -361,5 +508,68 @@ fn check(result: c_int) -> io::Result<()> {
         Err(io::Error::last_os_error())
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn bytes_are_counted_without_syn_and_fin() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let read = |written| tcp_exchange(client.as_fd(), written).unwrap().unwrap();
+        let before = read(0);
+        assert_eq!((before.acked, before.in_flight, before.received), (0, 0, 0));
+        (&client).write_all(b"hello").unwrap();
+        server.read_exact(&mut [0; 5]).unwrap();
+        server.write_all(b"hi").unwrap();
+        (&client).read_exact(&mut [0; 2]).unwrap();
+        let after = read(5);
+        assert_eq!((after.acked, after.in_flight, after.received), (5, 0, 2));
+        assert_eq!(
+            (after.not_sent, after.retransmits, after.timeouts),
+            (0, 0, 0)
+        );
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(server.read(&mut [0; 2]).unwrap(), 0);
+        drop(server);
+        assert_eq!(client.read(&mut [0; 2]).unwrap(), 0);
+        let closed = tcp_exchange(client.as_fd(), 5).unwrap().unwrap();
+        assert_eq!((closed.acked, closed.in_flight), (5, 0));
+    }
+
+    /// Linux 4.6 has 152 bytes, 4.19 has 224, and 5.5 has 236.
+    #[test]
+    fn older_kernels_have_fewer_fields() {
+        let mut info = [0_u8; TCP_INFO_LENGTH];
+        info[120] = 8;
+        info[144] = 2;
+        let read = |length: usize| exchange(&info[..length], 12);
+        for length in 0..148 {
+            assert_eq!(read(length), None, "{length}");
+        }
+        let fields = |length| {
+            read(length).map(|read| (read.acked, read.in_flight, read.not_sent, read.window))
+        };
+        assert_eq!(fields(152), Some((7, 3, 2, None)));
+        assert_eq!(fields(224), Some((7, 3, 2, None)));
+        assert_eq!(fields(236), Some((7, 3, 2, Some(0))));
+        // An acknowledged FIN, and one that is not sent.
+        let read = |written| exchange(&info, written).unwrap();
+        assert_eq!(
+            (read(6).acked, read(6).in_flight, read(6).not_sent),
+            (6, 0, 0)
+        );
+        assert_eq!(
+            (read(8).acked, read(8).in_flight, read(8).not_sent),
+            (7, 0, 1)
+        );
     }
 }

@@ -116,6 +116,15 @@ impl StopHandle {
     /// As [`new`](Self::new), and if its descriptor would be one of the last ones, without which
     /// nothing can be probed. The signals keep their default action then.
     pub fn on_signals(second_signal: i32) -> io::Result<Self> {
+        Self::on_signals_with(second_signal, || ())
+    }
+
+    /// The same; before a second signal ends the process, it calls this function, which must be safe
+    /// in a signal handler (signal-safety(7)).
+    ///
+    /// # Errors
+    /// As [`on_signals`](Self::on_signals).
+    pub fn on_signals_with(second_signal: i32, before_exit: fn()) -> io::Result<Self> {
         let stop = Self::new()?;
         if !leaves_enough(stop.0.as_raw_fd()) {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
@@ -126,6 +135,7 @@ impl StopHandle {
             let (stop, stopping) = (stop.clone(), Arc::clone(&stopping));
             let handler = move || {
                 if stopping.swap(true, Ordering::SeqCst) {
+                    before_exit();
                     low_level::exit(second_signal);
                 }
                 stop.stop();

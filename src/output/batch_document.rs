@@ -92,7 +92,7 @@ impl BatchDocument<'_> {
         // Only the error has no fixed length.
         let error = self.summary.error.take();
         self.summary.error = error.map(|error| cut(&error, SHORT_ERROR).into());
-        Level::Targets
+        Level::Causes
     }
 
     fn write_level(&mut self, level: Level, out: impl Write) -> io::Result<u64> {
@@ -106,7 +106,7 @@ impl BatchDocument<'_> {
         chunks.buffer.extend_from_slice(b",\"summary\":");
         let shortened = self.left_out(level);
         self.summary
-            .write(self.elapsed, &shortened, &mut chunks.buffer);
+            .write(self.elapsed, self.plans, &shortened, &mut chunks.buffer);
         if self.discovery == Discovery::Include && level < Level::Discovery {
             chunks.buffer.extend_from_slice(b",\"discovery\":[");
             for (index, plan) in self.plans.iter().enumerate() {
@@ -117,7 +117,7 @@ impl BatchDocument<'_> {
         }
         chunks.buffer.extend_from_slice(b",\"targets\":{");
         let plans = match level {
-            Level::Targets => &[],
+            Level::Targets | Level::Causes => &[],
             _ => self.plans,
         };
         let mut scratch = Vec::new();

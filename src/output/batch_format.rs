@@ -1,5 +1,6 @@
 //! What a batch prints, and in which format.
 
+use crate::output::metrics;
 use crate::output::metrics::Metric;
 
 /// What a batch prints.
@@ -17,6 +18,20 @@ pub struct BatchOutput {
     pub defaults: DefaultFields,
     /// The output of `json` is shorter than this number of bytes.
     pub max_output: Option<u64>,
+}
+
+impl BatchOutput {
+    /// Whether it has a metric that the kernel is asked for at the end of a dialogue.
+    pub fn publishes_exchange(&self) -> bool {
+        match self.format {
+            BatchFormat::Json | BatchFormat::Ndjson => true,
+            BatchFormat::Sender => self.metrics.iter().any(|metric| match metric {
+                SenderMetric::Metric(metric) => metrics::is_of_exchange(metric),
+                SenderMetric::Capture(_) => false,
+            }),
+            BatchFormat::Text => false,
+        }
+    }
 }
 
 /// What a `sender` line has the value of.

@@ -32,6 +32,7 @@ impl CompactReport {
             || !report.addresses.is_empty()
             || connection.failure.is_some()
             || connection.dialogue.is_some()
+            || connection.path.is_some()
             || address(&report.plan) != Some(connection.address);
         let nanos = |time: Duration| u32::try_from(time.as_nanos()).ok();
         let compact = Self {

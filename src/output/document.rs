@@ -76,7 +76,7 @@ fn write_address(report: &Report, connection: &ConnectionReport, buffer: &mut Ve
     entry.field(Some("time"), "total", &Value::Seconds(connection.total));
     entry.connection(report, connection, |metric| {
         // The lists are long, and there may be 64 addresses.
-        matches!(metric.group, Some("time" | "tcp" | "tls" | "icmp")) && !is_long(metric)
+        matches!(metric.group, Some("time" | "tcp" | "tls" | "icmp" | "path")) && !is_long(metric)
     });
     entry.close_group().close_object();
 }

@@ -11,6 +11,7 @@ use std::str::from_utf8;
 
 use crate::address::Host;
 use crate::failure::{IcmpFact, Status};
+use crate::output::path;
 use crate::output::tls::{self, TlsReport};
 use crate::plan::Plan;
 use crate::report::{ConnectionReport, DialogueReport, Report, Response, TcpFacts};
@@ -82,6 +83,11 @@ pub fn of_plan() -> &'static [Metric] {
     METRICS.split_at(PLAN_ROWS).0
 }
 
+/// Whether the kernel is asked for this metric at the end of a dialogue.
+pub fn is_of_exchange(metric: &Metric) -> bool {
+    matches!(metric.path, "tcp.bytes_acked" | "tcp.retransmits")
+}
+
 /// The number of metrics that are read from a plan.
 const PLAN_ROWS: usize = {
     let mut row = 0;
@@ -125,7 +131,7 @@ use Unmeasured::{Empty, Reason, Zero};
 use Value::{Address, Integer, Ratio, Seconds, Text};
 
 /// Every metric.
-pub const METRICS: [Metric; 72] = [
+pub const METRICS: [Metric; 78] = [
     row(
         "schema",
         "version",
@@ -321,6 +327,20 @@ pub const METRICS: [Metric; 72] = [
         "maximum segment size",
         Zero,
         FromConnection(|t| tcp(t, |f| f.mss)),
+    ),
+    row(
+        "tcp.bytes_acked",
+        "bytes",
+        "sent bytes that the kernel of the target has acknowledged, after a dialogue or handshake",
+        Zero,
+        FromConnection(|t| Some(Integer(dialogue(t)?.exchange?.bytes_acked))),
+    ),
+    row(
+        "tcp.retransmits",
+        "number",
+        "number of retransmitted segments, without SYNs, after a dialogue or handshake",
+        Zero,
+        FromConnection(|t| Some(Integer(dialogue(t)?.exchange?.retransmits.into()))),
     ),
     row(
         "tls.how",
@@ -559,6 +579,34 @@ pub const METRICS: [Metric; 72] = [
         "router or firewall that sent the ICMP message",
         Empty,
         FromConnection(|t| t.failure.as_ref()?.icmp?.from.map(Address)),
+    ),
+    row(
+        "path.hops",
+        "hops",
+        "routers that answered SYNs with a small time to live, with --path: hop, address, time",
+        Empty,
+        FromConnection(|t| Some(path::hops(t.path.as_deref()?))),
+    ),
+    row(
+        "path.last_hop",
+        "number",
+        "number of the last hop that answered",
+        Zero,
+        FromConnection(|t| Some(Integer(t.path.as_ref()?.last_hop()?.into()))),
+    ),
+    row(
+        "path.last",
+        "text",
+        "address of the last hop that answered",
+        Empty,
+        FromConnection(|t| Some(Address(t.path.as_ref()?.last()?.from))),
+    ),
+    row(
+        "path.reached",
+        "0 or 1",
+        "1 if the target answered one of these SYNs",
+        Reason,
+        FromConnection(|t| Some(Integer(t.path.as_ref()?.target().is_some().into()))),
     ),
     row(
         "response.bytes",

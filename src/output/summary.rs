@@ -1,11 +1,17 @@
-//! The summary of a run: counts by verdict, and the lag of this process.
+//! The summary of a run: counts by verdict, the lag of this process, and the common causes of the
+//! failures.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::format_duration;
 use crate::fast_fmt;
+use crate::output::causes;
+use crate::output::causes::FailureGroups;
 use crate::output::json::JsonWriter;
+use crate::output::shorten::Level;
+use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
 /// The verdicts of a run, counted as the reports arrive.
@@ -26,6 +32,8 @@ pub struct Summary {
     /// For each connection, the measured connect time less the kernel's round trip time, in
     /// microseconds.
     late: Vec<u32>,
+    /// The failures, if their common causes are wanted.
+    failures: Option<FailureGroups>,
 }
 
 impl Summary {
@@ -38,12 +46,24 @@ impl Summary {
         }
     }
 
+    /// The same, with the common causes of the failures.
+    #[must_use]
+    pub fn with_causes(self) -> Self {
+        Self {
+            failures: Some(FailureGroups::default()),
+            ..self
+        }
+    }
+
     /// Counts a report.
     pub fn count(&mut self, report: &Report) {
         match report.status() {
             status if status.is_unknown() => self.unknown += 1,
             _ if report.is_up() => self.up += 1,
             _ => self.down += 1,
+        }
+        if let (Some(failures), true) = (&mut self.failures, report.failure.is_some()) {
+            failures.add(report);
         }
         let connection = report.connection.as_ref();
         let connect = connection.and_then(|connection| connection.connect);
@@ -73,9 +93,24 @@ impl Summary {
         Some(Duration::from_micros((*micros).into()))
     }
 
-    /// Appends the summary as a JSON object. `shortened` names what was left out of the document. What
-    /// is empty is omitted, and `invalid` if it is 0.
-    pub fn write(&mut self, elapsed: Duration, shortened: &[&str], buffer: &mut Vec<u8>) {
+    /// The common causes of the failures, one line of text for each. `plans` are all targets.
+    pub fn cause_lines(&self, plans: &[Arc<Plan>]) -> Vec<String> {
+        let causes = self
+            .failures
+            .as_ref()
+            .map(|failures| failures.causes(plans));
+        causes::lines(&causes.unwrap_or_default(), self.targets(), plans)
+    }
+
+    /// Appends the summary as a JSON object. `plans` are all targets, and `shortened` names what is
+    /// left out of the document. What is empty is omitted, and `invalid` if it is 0.
+    pub fn write(
+        &mut self,
+        elapsed: Duration,
+        plans: &[Arc<Plan>],
+        shortened: &[&str],
+        buffer: &mut Vec<u8>,
+    ) {
         let mut json = JsonWriter::new(buffer);
         json.open_object();
         let counts = [
@@ -110,6 +145,13 @@ impl Summary {
                 json.key(name);
                 json.value(|buffer| fast_fmt::seconds(buffer, time));
             }
+        }
+        let failures = self.failures.as_ref();
+        let failures = failures.filter(|_| !shortened.contains(&Level::Causes.name()));
+        let causes = failures.map(|failures| failures.causes(plans));
+        if let Some(causes) = causes.filter(|causes| !causes.is_empty()) {
+            json.key("causes");
+            json.value(|buffer| causes::write(&causes, self.targets(), plans, buffer));
         }
         json.close_object();
     }
@@ -196,7 +238,7 @@ mod tests {
     #[test]
     fn the_document_counts_invalid_entries() {
         let mut buffer = Vec::new();
-        Summary::new(1, 2).write(Duration::from_micros(7), &[], &mut buffer);
+        Summary::new(1, 2).write(Duration::from_micros(7), &[], &[], &mut buffer);
         let text = "{\"targets\":0,\"up\":0,\"down\":0,\"unknown\":0,\"duplicates\":1,\"invalid\":2,\"elapsed\":0.000007}";
         assert_eq!(String::from_utf8(buffer).unwrap(), text);
     }

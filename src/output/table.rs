@@ -61,15 +61,13 @@ impl ResultTable {
         }
     }
 
-    /// Writes a heading, the targets that are down, unknown and up, in this order, and the summary
-    /// line.
+    /// Writes a heading, and the targets that are down, unknown and up, in this order.
     ///
     /// # Errors
     /// Errors of the writer.
     pub fn write(
         &self,
         plans: &[Arc<Plan>],
-        summary: &str,
         colors: ColorMode,
         out: &mut dyn Write,
     ) -> io::Result<()> {
@@ -98,7 +96,7 @@ impl ResultTable {
             out.write_all(line.trim_ascii_end())?;
             out.write_all(b"\n")?;
         }
-        writeln!(out, "{summary}")
+        Ok(())
     }
 
     fn row(&self, plan: &Plan) -> Option<&TableRow> {
@@ -262,9 +260,9 @@ mod tests {
         table.set(&up(&plans[0], b"220 mx1 ESMTP\r\n", 0));
         table.set(&up(&plans[1], &[b'x'; 100], 2));
         table.set(&down(&plans[2], Status::NotTried));
-        let text = |summary, colors| {
+        let text = |colors| {
             let mut text = Vec::new();
-            table.write(&plans, summary, colors, &mut text).unwrap();
+            table.write(&plans, colors, &mut text).unwrap();
             String::from_utf8(text).unwrap()
         };
         let expected = [
@@ -276,10 +274,10 @@ mod tests {
                 "ok                 192.0.2.77:25/smtp     0.812 ms     0.650 ms     2  Mail relay: {} ...",
                 "x".repeat(60)
             ),
-            "the summary\n",
+            "",
         ];
-        assert_eq!(text("the summary", ColorMode::Off), expected.join("\n"));
-        let colored = text("", ColorMode::Ansi);
+        assert_eq!(text(ColorMode::Off), expected.join("\n"));
+        let colored = text(ColorMode::Ansi);
         let line = colored.lines().nth(1).unwrap();
         assert!(
             line.starts_with("\u{1b}[1m\u{1b}[31mresolve_failed   \u{1b}[0m  mx4:25"),

@@ -5,8 +5,8 @@
 
 mod characters;
 
-use std::error::Error;
 use std::fmt;
+use std::fmt::Display;
 
 use regex_automata::nfa::thompson::{self, NFA, State};
 use regex_automata::util::look::Look;
@@ -167,14 +167,10 @@ fn parse(source: &str, alphabet: Alphabet) -> Result<Hir, String> {
         .map_err(|error| reason(&error))
 }
 
-/// The last line of the innermost cause of an error: the message without the lines above it that
-/// mark the place in the expression.
-fn reason(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    let text = innermost.to_string();
+/// The last line of an error: the message without the lines above it that mark the place in the
+/// expression.
+fn reason(error: &dyn Display) -> String {
+    let text = error.to_string();
     let line = text.lines().last().unwrap_or_default();
     escaped_prefix(line.trim_start_matches("error: "), 160)
 }

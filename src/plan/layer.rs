@@ -58,11 +58,17 @@ pub trait LayerConnection {
     fn is_handshaking(&self) -> bool;
 
     /// Whether the peer may still refuse us, although the handshake has completed for us: a server
-    /// of TLS 1.3 has requested a client certificate and has not answered yet. A probe that would
-    /// succeed waits until this is false. It never becomes true after the handshake, and becomes
-    /// false with the first message that proves that the peer has accepted us, such as a session
-    /// ticket.
+    /// of TLS 1.3 has requested a client certificate. It never becomes true after the handshake. A
+    /// probe that would succeed waits for a sign that the peer has accepted us, and for the time in
+    /// which a refusal would follow.
     fn may_be_refused(&self) -> bool {
+        false
+    }
+
+    /// Whether the peer has sent a message that usually follows its acceptance of us, such as a
+    /// session ticket. It proves nothing: a server may send it before it has received our
+    /// certificate (RFC 8446, section 4.6.1).
+    fn is_probably_accepted(&self) -> bool {
         false
     }
 
@@ -108,7 +114,7 @@ pub trait LayerConnection {
     }
 
     /// What is known of the peer so far; also after a failure. Called when the handshake completes,
-    /// when the peer has accepted us, after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`],
+    /// when the peer has [probably accepted us](Self::is_probably_accepted), after an error, [`PeerHalf::Closed`] or [`PeerHalf::Done`],
     /// and at the deadline.
     fn facts(&self) -> Option<Box<TlsFacts>> {
         None

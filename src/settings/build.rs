@@ -145,6 +145,7 @@ fn transport_options(overrides: &Overrides) -> Result<ProbeSpec, SettingsError> 
         },
         timeout,
         attempts: attempts(overrides, timeout)?,
+        tracing: overrides.tracing.unwrap_or(defaults.tracing),
         expected: overrides.want.unwrap_or(defaults.expected),
         max_bytes: overrides.max_bytes.unwrap_or(defaults.max_bytes),
         close: overrides.close.unwrap_or(defaults.close),

@@ -39,13 +39,16 @@ pub fn check(request: CheckRequest, config: &Configuration) -> Result<Check, Set
         probe,
         format,
         transcript,
+        default_tracing,
     } = request;
     let service = probe
         .service
         .map(|name| services::find(config, &name))
         .transpose()
         .map_err(|why| why.or_in_option("--service"))?;
-    let overrides = starttls::merged(probe.overrides, service.as_ref(), config.defaults.clone())?;
+    let mut overrides =
+        starttls::merged(probe.overrides, service.as_ref(), config.defaults.clone())?;
+    overrides.tracing = overrides.tracing.or(default_tracing);
     let target = one_target(&host, port.as_deref(), overrides.port).map_err(SettingsError::new)?;
     let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;
     let spec = with_service(spec, service.as_ref());

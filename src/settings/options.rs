@@ -50,6 +50,7 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<CheckRequest, S
         } else {
             Transcript::Silent
         },
+        default_tracing: None,
     })
 }
 
@@ -68,6 +69,7 @@ pub fn probe(args: &ProbeArgs) -> Result<ProbeRequest, SettingsError> {
         ("--interval", &args.interval),
         ("--require", &args.require),
         ("--expect-closed", &args.expect_closed),
+        ("--path", &args.path),
         ("--close", &args.close),
     ])?;
     let overrides = Overrides {
@@ -379,7 +381,9 @@ mod tests {
         };
         let digest = "0".repeat(64);
         for name in Overrides::NAMES.iter().chain(TlsOverrides::NAMES) {
-            let values = ["1", "4", "first", "fin", "filtered", "1.2", "name", &digest];
+            let values = [
+                "1", "4", "first", "fin", "filtered", "on", "1.2", "name", &digest,
+            ];
             assert!(
                 values.iter().any(|value| is_read(name, value)),
                 "{} is not read",

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::address::Port;
-use crate::plan::{AddressSelection, Close, Expected, Family};
+use crate::plan::{AddressSelection, Close, Expected, Family, Tracing};
 use crate::settings::error::Located;
 use crate::settings::option_table::{located, option_table, text};
 use crate::settings::parse;
@@ -44,6 +44,8 @@ option_table! {
         require: u32 = "require", "--require", text(parse::attempts);
         /// What counts as up.
         want: Expected = "expect_closed", "--expect-closed", text(parse::expect_closed);
+        /// Whether the path to a silent target is traced.
+        tracing: Tracing = "path", "--path", text(parse::tracing);
         /// How a connection is closed.
         close: Close = "close", "--close", text(parse::close);
     }

@@ -7,7 +7,7 @@ use crate::address::cidr::HostsError;
 use crate::address::port_list::PortListError;
 use crate::cli::values;
 use crate::escape::escaped_prefix;
-use crate::plan::{AddressSelection, Close, Expected, Family, OnTimeout};
+use crate::plan::{AddressSelection, Close, Expected, Family, OnTimeout, Tracing};
 
 /// The values of `--addresses`.
 const ADDRESSES: [(&str, AddressSelection); 3] = [
@@ -19,6 +19,8 @@ const ADDRESSES: [(&str, AddressSelection); 3] = [
 const FAMILY: [(&str, Family); 2] = [("4", Family::V4), ("6", Family::V6)];
 /// The values of `--close`.
 const CLOSE: [(&str, Close); 2] = [("fin", Close::Fin), ("rst", Close::Rst)];
+/// The values of `--path`.
+const TRACING: [(&str, Tracing); 2] = [("on", Tracing::WhenUnanswered), ("off", Tracing::Never)];
 /// The values of `--expect-closed`.
 const EXPECT_CLOSED: [(&str, Expected); 2] = [
     ("answered", Expected::Closed(OnTimeout::Fails)),
@@ -196,6 +198,14 @@ pub fn port(text: &str) -> Result<Port, InvalidValue> {
 /// When the value is unknown.
 pub fn close(text: &str) -> Result<Close, InvalidValue> {
     choice(text, &CLOSE)
+}
+
+/// Parses `--path`.
+///
+/// # Errors
+/// When the value is unknown.
+pub fn tracing(text: &str) -> Result<Tracing, InvalidValue> {
+    choice(text, &TRACING)
 }
 
 /// Parses `--expect-closed`.

@@ -2,6 +2,7 @@
 //! line makes these from its arguments; other front ends make them directly.
 
 use crate::output::Format;
+use crate::plan::Tracing;
 use crate::settings::overrides::Overrides;
 
 /// How targets are probed.
@@ -28,6 +29,8 @@ pub struct CheckRequest {
     pub format: Format,
     /// Whether each step is explained.
     pub transcript: Transcript,
+    /// Whether the path is traced if neither the options nor the configuration say it.
+    pub default_tracing: Option<Tracing>,
 }
 
 /// How names are resolved.

@@ -191,6 +191,7 @@ impl Layer for TlsLayer {
             silence: SilentMessages::default(),
             has_answered: false,
             is_refused: None,
+            is_closing: false,
             noted: NotedMessages::default(),
         }))
     }
@@ -236,6 +237,8 @@ struct TlsConnection {
     /// Whether the server has refused us, because of our certificate or the lack of one; known once
     /// it has answered.
     is_refused: Option<bool>,
+    /// Whether `close_notify` was sent, because the answer to it shows that we are not refused.
+    is_closing: bool,
     noted: NotedMessages,
 }
 
@@ -406,10 +409,13 @@ impl TlsConnection {
                 Stage::Open
             };
         }
-        if half == PeerHalf::Closed && self.awaits_answer_of_tls12() {
-            self.is_refused = Some(false);
+        let is_awaiting = matches!(self.stage, Stage::AwaitsRefusal) && self.is_refused.is_none();
+        if is_awaiting && self.is_probably_accepted() && !self.is_closing {
+            // As with TLS 1.2: a server may send tickets before it refuses us.
+            self.is_closing = true;
+            self.rustls.send_close_notify();
         }
-        if self.is_refused.is_none() && self.rustls.tls13_tickets_received() > 0 {
+        if half == PeerHalf::Closed && self.awaits_end() {
             self.is_refused = Some(false);
         }
         match (&self.stage, self.is_refused) {
@@ -422,9 +428,12 @@ impl TlsConnection {
         }
     }
 
-    /// Whether the server has completed the handshake of TLS 1.2, and may still refuse us.
-    fn awaits_answer_of_tls12(&self) -> bool {
-        matches!(self.stage, Stage::AwaitsRefusal) && self.is_refused.is_none() && !self.is_tls13()
+    /// Whether the end of the connection shows that the server does not refuse us: it has completed
+    /// the handshake of TLS 1.2, or has sent tickets and our `close_notify` was sent.
+    fn awaits_end(&self) -> bool {
+        matches!(self.stage, Stage::AwaitsRefusal)
+            && self.is_refused.is_none()
+            && (!self.is_tls13() || self.is_closing)
     }
 
     /// The server accepts us, and should not (`--expect-client-cert`).
@@ -434,6 +443,13 @@ impl TlsConnection {
         } else {
             "the server accepts connections without a client certificate, and does not request one"
         })
+    }
+
+    /// Whether the server refuses us. A server that has sent a ticket does not, unless it does so
+    /// later.
+    fn is_refused_so_far(&self) -> Option<bool> {
+        let is_open = matches!(self.stage, Stage::Open) && self.is_probably_accepted();
+        self.is_refused.or(is_open.then_some(false))
     }
 
     fn is_tls13(&self) -> bool {
@@ -536,7 +552,8 @@ impl TlsConnection {
             Stage::Handshaking | Stage::AwaitsRefusal | Stage::Open => {
                 let record = self.verifier.record();
                 let request = record.request.as_ref();
-                match request.filter(|_| record.signature.is_some() && self.is_refused.is_none()) {
+                let is_unknown = self.is_refused.is_none() && !self.is_probably_accepted();
+                match request.filter(|_| record.signature.is_some() && is_unknown) {
                     Some(request) if request.is_answered => Some(
                         "the server requested a client certificate, and ended the connection after \
                          ours was sent: it may not accept it; see its log"
@@ -635,6 +652,10 @@ impl LayerConnection for TlsConnection {
         matches!(self.stage, Stage::Open) && self.is_refused.is_none()
     }
 
+    fn is_probably_accepted(&self) -> bool {
+        self.rustls.tls13_tickets_received() > 0
+    }
+
     fn read(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError> {
         let start = plain.len();
         let result = self.read_wire(wire, plain);
@@ -659,7 +680,7 @@ impl LayerConnection for TlsConnection {
     }
 
     fn peer_closed(&mut self) -> Result<PeerHalf, LayerError> {
-        if self.awaits_answer_of_tls12() {
+        if self.awaits_end() {
             self.is_refused = Some(false);
             self.stage = Stage::Failed;
             return Err(self.not_refused());
@@ -736,7 +757,7 @@ impl LayerConnection for TlsConnection {
             verification: record.verification.clone(),
             chain: record.chain.clone(),
             chain_omitted: record.chain_omitted,
-            client_cert: self.is_refused.filter(|_| !is_shown),
+            client_cert: self.is_refused_so_far().filter(|_| !is_shown),
             staple: record.staple,
             roots: self
                 .verifier
@@ -752,6 +773,10 @@ impl LayerConnection for TlsConnection {
         let text = match &self.stage {
             Stage::FirstBytes(first) => first.progress(),
             Stage::Handshaking => format!("it ended {}", self.position(&self.verifier.record())),
+            Stage::AwaitsRefusal if self.is_probably_accepted() => {
+                "the server requested a client certificate, has sent session tickets, and has not refused this client without one"
+                    .to_owned()
+            }
             Stage::AwaitsRefusal => {
                 "the server requested a client certificate, and has neither accepted nor refused this client without one"
                     .to_owned()

@@ -29,6 +29,14 @@ impl Background {
         Self { child, lines }
     }
 
+    /// Stops it: its kernel still accepts connections and data, and it answers nothing.
+    pub fn freeze(&self) {
+        let stopped = Command::new("kill")
+            .args(["-STOP", &self.child.id().to_string()])
+            .status();
+        assert!(stopped.unwrap().success());
+    }
+
     /// Its next line of output.
     pub fn line(&self) -> String {
         self.lines

@@ -508,6 +508,45 @@ fn a_lookup_needs_no_device_file() {
     assert_eq!(verdict.document()["address"], TARGET);
 }
 
+/// The answer of getaddrinfo has all families, in its own order, and whatever the C library took for an
+/// answer.
+#[test]
+fn the_addresses_of_the_system_resolver_are_filtered() {
+    if !HAS_SYSTEM_RESOLVER {
+        return;
+    }
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
+    let _v4 = net.listen("target", TARGET, 80, "hold");
+    let _v6 = net.listen("target", "fd77::2", 80, "hold");
+    let system = |more: &'static str| ["--resolver", "system", more];
+    is_up_at(&net, "both.example", &system("-4"), TARGET);
+    is_up_at(&net, "both.example", &system("-6"), "fd77::2");
+    is_up_at(&net, "v4.example", &system("-4"), TARGET);
+    for (name, family, text) in [
+        ("v4.example", "-6", "has no IPv6 address (system resolver)"),
+        ("v6.example", "-4", "has no IPv4 address (system resolver)"),
+    ] {
+        fails_at_once(&net, name, &system(family), &[text]);
+    }
+    // A name of both families, of which one is blocked, is not probed at this machine.
+    net.etc(
+        "hosts",
+        "0.0.0.0 half.blocked\nfd77::2 half.blocked\n::1 home\n",
+    );
+    let _here = net.listen("probe", "::", 80, "hold");
+    is_up_at(&net, "half.blocked", &["--resolver", "system"], "fd77::2");
+    fails_at_once(
+        &net,
+        "half.blocked",
+        &system("-4"),
+        &["the name is blocked"],
+    );
+    // As many as the socket of the C library has room for.
+    is_up_at(&net, "forged-100.v4.example", &system("-4"), TARGET);
+}
+
 /// getaddrinfo cannot be cancelled, and a silent server holds its threads for many seconds.
 #[test]
 fn silent_names_do_not_starve_healthy_ones_of_the_system_resolver() {
@@ -525,4 +564,27 @@ fn silent_names_do_not_starve_healthy_ones_of_the_system_resolver() {
     words.extend(targets.iter().map(String::as_str));
     let document: Value = serde_json::from_str(&net.batch(&words).out).unwrap();
     assert_eq!(document["summary"]["up"], 20, "{}", document["summary"]);
+}
+
+/// A silent lookup that kept its sockets until its deadline left none for other names.
+#[test]
+fn silent_names_do_not_keep_the_descriptors_from_healthy_ones() {
+    let Some((net, _server)) = served(SERVER) else {
+        return;
+    };
+    let _listener = net.listen("target", TARGET, 80, "hold");
+    let silent = (0..600).map(|number| format!("silent-{number}.example:80"));
+    let healthy = (0..20).map(|number| format!("slow-{number}.v4.example:80"));
+    let targets: Vec<String> = silent.chain(healthy).collect();
+    let mut words = vec!["-t", "6", "--deadline", "8"];
+    words.extend(targets.iter().map(String::as_str));
+    let document: Value = serde_json::from_str(&net.batch_of(100, &words).out).unwrap();
+    let summary = &document["summary"];
+    assert_eq!(
+        (&summary["up"], &summary["targets"]),
+        (&json!(20), &json!(620)),
+        "{summary}"
+    );
+    // They were queried for a small part of their time.
+    assert_eq!(summary["down"], 0, "{summary}");
 }

@@ -1,6 +1,6 @@
 """A UDP name server on ADDRESS. Prints `ready`, then `query NAME TYPE` for each query.
 
-Serves the names below; those that begin with `silent-` get no answer. A first label `slow-MS` delays the answer by MS milliseconds.
+Serves the names below; those that begin with `silent-` get no answer. A first label `slow-MS` delays the answer by MS milliseconds; `forged-N` lets N forged answers precede it.
 """
 
 import ipaddress
@@ -57,6 +57,13 @@ def serve(message, client):
     if name.startswith("slow-"):
         delay, name = name[5:].split(".", 1)
         time.sleep(int(delay) / 1000)
+    if name.startswith("forged-"):
+        # Answers with wrong ids, which claim another address, before the right one.
+        count, name = name[7:].split(".", 1)
+        forged = answer(message, "two.example", kind, end)
+        for number in range(1, int(count) + 1):
+            identifier = (int.from_bytes(message[:2], "big") + number) % 65536
+            server.sendto(identifier.to_bytes(2, "big") + forged[2:], client)
     if (name, kind) not in SILENT and not name.startswith("silent-"):
         server.sendto(answer(message, name, kind, end), client)
 

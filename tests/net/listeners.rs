@@ -323,6 +323,101 @@ fn nothing_of_proc_is_required() {
     assert_eq!(document["discovery"][0]["{#TCP.LISTENER.EPHEMERAL}"], "");
 }
 
+/// With `hidepid=2`, a user sees no process of others; the sockets are the same.
+#[test]
+fn hidden_processes_hide_no_listener() {
+    let Some(net) = Net::direct() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let program = installed(&directory);
+    let script = r#"mount -t proc -o hidepid=2 proc /proc
+exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -ec 'test ! -e /proc/1 && exec "$0" discover listeners -o json' "$0""#;
+    let hidden = || -> Value {
+        let ran = as_user(&net, ROOT, &["sh", "-ec", script, &program]);
+        serde_json::from_str(&ran.out).unwrap_or_else(|why| panic!("{why}: {}", ran.err))
+    };
+    for (user, process) in [(ROOT, None), (NOBODY, Some("python3"))] {
+        let _sockets = started(&net, user, "unprivileged");
+        let found = hidden();
+        assert_eq!(of_document(&found), of_ss(&net));
+        let listener = &found["listeners"]["any:2000"];
+        let name = listener.get("process").and_then(Value::as_str);
+        assert_eq!(name, process, "{listener}");
+    }
+}
+
+/// Each network namespace has listeners and counters of its own.
+#[test]
+fn listeners_of_other_network_namespaces_are_not_listed() {
+    let Some(net) = Net::direct() else { return };
+    let _sockets = started(&net, ROOT, "all");
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &net.name("probe"), "unshare", "-n"]);
+    command.args([program(), "discover", "listeners", "-o", "json"]);
+    let ran = finish(command.stdin(Stdio::null()));
+    let document: Value = serde_json::from_str(&ran.out).unwrap();
+    let expected = serde_json::json!({
+        "listeners": 0, "sockets": 0, "omitted": 0, "listen_overflows": 0, "listen_drops": 0,
+    });
+    assert_eq!(document["summary"], expected);
+}
+
+/// Control groups as systemd and container engines make them, seen from the host and from inside.
+#[test]
+fn units_and_containers_are_those_of_the_control_group() {
+    let Some(net) = Net::direct() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let installed = installed(&directory);
+    // $1: the group of this test, $2: the program, $3: a listener. Each listener is started in a group of its own.
+    let script = r#"
+mount -t cgroup2 none /sys/fs/cgroup || exit 77
+groups="system.slice/nginx.service docker-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope plain"
+trap 'kill $pids; wait; for group in $groups; do rmdir -p "/sys/fs/cgroup/$1/$group"; done 2>/dev/null' EXIT
+pids= port=31001
+for group in $groups; do
+    mkdir -p "/sys/fs/cgroup/$1/$group" || exit 77
+    sh -c 'echo $$ > "$0/cgroup.procs" && exec /usr/bin/python3 -c "$2" "$1"' "/sys/fs/cgroup/$1/$group" $port "$3" &
+    pids="$pids $!" port=$((port + 1))
+done
+for _ in $(seq 200); do [ "$(ss -Hltn | wc -l)" = 3 ] && break; sleep 0.05; done
+$2 discover listeners -o json
+setpriv --reuid 65534 --regid 65534 --clear-groups $2 discover listeners -o json
+sh -c 'echo $$ > "/sys/fs/cgroup/$0/docker-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope/cgroup.procs"
+exec unshare --cgroup --mount sh -c "umount /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; exec $1 discover listeners -o json"' "$1" "$2"
+"#;
+    let group = format!("zbx-tcp-test-{}", std::process::id());
+    let listener = "import socket, sys, time\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(600)";
+    let words = ["sh", "-c", script, "sh", &group, &installed, listener];
+    let ran = as_user(&net, ROOT, &words);
+    if ran.code == Some(77) {
+        support::skip("control groups of version 2 cannot be made here");
+        return;
+    }
+    let documents: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}")))
+        .collect();
+    let [root, nobody, inside] = &documents[..] else {
+        panic!("{} {}", ran.out, ran.err)
+    };
+    let unit_and_container = |document: &Value, port: u16| {
+        let one = &document["listeners"][format!("127.0.0.1:{port}")];
+        assert!(one.is_object(), "{document}");
+        ["unit", "container"].map(|name| one.get(name).and_then(Value::as_str).map(str::to_owned))
+    };
+    let text = |name: &str| Some(name.to_owned());
+    for document in [root, nobody] {
+        let found = [31_001, 31_002, 31_003].map(|port| unit_and_container(document, port));
+        let nginx = [text("nginx.service"), None];
+        assert_eq!(found, [nginx, [None, text("0123456789ab")], [None, None]]);
+    }
+    // The container itself does not see its own name, nor the groups of others; all listeners of its network are there.
+    for port in [31_001, 31_002, 31_003] {
+        let found = unit_and_container(inside, port);
+        assert_eq!(found[1], None, "{inside}");
+    }
+}
+
 /// While sockets come and go, those that stay are never missing.
 #[test]
 fn what_stays_is_listed_while_others_change() {

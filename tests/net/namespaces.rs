@@ -4,6 +4,7 @@
 //! alone    probe
 //! direct   probe 10.77.0.1 -- wire0 -- 10.77.0.2 target
 //! routed   probe 10.77.0.1 -- wire0 -- 10.77.0.254 router 10.77.1.254 -- wire1 -- 10.77.1.2 target
+//! chain    probe 10.77.0.1 -- wire0 -- 10.77.0.2 hop1 10.77.1.1 -- wire1 -- 10.77.1.2 hop2 ... target
 //! fork     probe 10.77.0.1 -- wire0 -- 10.77.0.2 target
 //!          probe 10.77.1.1 -- wire1 -- 10.77.1.2 other
 //! ```
@@ -25,6 +26,12 @@ pub struct Net {
     id: String,
     roles: Vec<&'static str>,
 }
+
+/// The names of the routers of a chain.
+pub const ROUTERS: [&str; 12] = [
+    "hop1", "hop2", "hop3", "hop4", "hop5", "hop6", "hop7", "hop8", "hop9", "hop10", "hop11",
+    "hop12",
+];
 
 /// Held while /etc/netns is created or removed.
 static ETC: Mutex<()> = Mutex::new(());
@@ -61,6 +68,33 @@ impl Net {
         Some(net)
     }
 
+    /// `probe`, this many routers and `target` in a row, connected by `wire0`, `wire1` ...; the left
+    /// end of a wire has the address 1, the right end 2. Every router is also a host. `None` and a
+    /// skip where this machine cannot.
+    pub fn chain(routers: usize) -> Option<Self> {
+        let roles = [&["probe"], &ROUTERS[..routers], &["target"]].concat();
+        let net = Self::with(&roles)?;
+        for (number, pair) in (0_u8..).zip(roles.windows(2)) {
+            net.wire(pair[0], pair[1], number, ["1", "2"]);
+        }
+        for (node, role) in roles.iter().enumerate() {
+            net.sh(role, "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
+            let mut routes = Vec::new();
+            if node <= routers {
+                routes.push(format!("route add default via 10.77.{node}.2"));
+                routes.push(format!("route add ::/0 via fd77:0:0:{node}::2"));
+            }
+            if node > 1 {
+                let left = node - 1;
+                routes.push(format!("route add 10.77.0.0/24 via 10.77.{left}.1"));
+                routes.push(format!("route add fd77::/64 via fd77:0:0:{left}::1"));
+            }
+            let routes: Vec<_> = routes.iter().map(String::as_str).collect();
+            net.ip(role, &routes);
+        }
+        Some(net)
+    }
+
     /// `probe` alone; `None` and a skip where this machine cannot.
     pub fn alone() -> Option<Self> {
         Self::with(&["probe"])
@@ -88,7 +122,8 @@ impl Net {
         Some(net)
     }
 
-    fn with(roles: &[&'static str]) -> Option<Self> {
+    /// These namespaces, not connected; `None` and a skip where this machine cannot.
+    pub fn with(roles: &[&'static str]) -> Option<Self> {
         if let Some(reason) = missing() {
             support::skip(&reason);
             return None;
@@ -249,6 +284,18 @@ impl Net {
         )
     }
 
+    /// Runs it with this descriptor limit.
+    pub fn batch_of(&self, descriptors: u32, words: &[&str]) -> Ran {
+        let mut command = self.inside("probe", "prlimit");
+        finish(
+            command
+                .arg(format!("--nofile={descriptors}"))
+                .args(["env", "-i", env!("CARGO_BIN_EXE_zbx-tcp"), "batch"])
+                .args(words)
+                .stdin(Stdio::null()),
+        )
+    }
+
     /// Runs it with this directory empty.
     pub fn check_without(&self, directory: &str, words: &[&str]) -> Ran {
         // Only this command sees the mount: `ip netns exec` gives it a mount namespace of its own.
@@ -281,7 +328,8 @@ impl Net {
         process
     }
 
-    fn inside(&self, role: &str, program: &str) -> Command {
+    /// A command in a namespace.
+    pub fn inside(&self, role: &str, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name(role), program]);
         command

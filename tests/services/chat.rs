@@ -1,4 +1,4 @@
-//! ngIRCd and Prosody.
+//! ngIRCd, InspIRCd and Prosody.
 
 use std::process::Command;
 
@@ -177,5 +177,65 @@ fn prosody_streams_are_closed_over_tls() {
     server.stop();
     for (trial, (_, _, good)) in trials.into_iter().zip(kinds) {
         trial.stopped(good);
+    }
+}
+
+#[test]
+fn inspircd_starts_tls_and_receives_quit() {
+    if !installed("/usr/sbin/inspircd", "inspircd") {
+        return;
+    }
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let (home, port, secure) = (Home::of("nobody"), free_port(), free_port());
+    let (certificate, key) = certificates.install(&home);
+    let conf = home.write(
+        "conf",
+        &format!(
+            "<server name=\"irc.example.org\" description=\"test\" network=\"Test\">\n\
+             <admin name=\"a\" nick=\"a\" email=\"a@example.org\">\n\
+             <bind address=\"127.0.0.1\" port=\"{port}\" type=\"clients\">\n\
+             <bind address=\"127.0.0.1\" port=\"{secure}\" type=\"clients\" ssl=\"gnutls\">\n\
+             <module name=\"cap\"><module name=\"starttls\"><module name=\"ssl_gnutls\">\n\
+             <sslprofile name=\"gnutls\" provider=\"gnutls\" certfile=\"{certificate}\" keyfile=\"{key}\">\n\
+             <connect name=\"main\" allow=\"*\" timeout=\"30\" localmax=\"2000\" globalmax=\"2000\" limit=\"2000\" useident=\"no\" \
+             resolvehostnames=\"no\" threshold=\"10000\" commandrate=\"10000\" fakelag=\"no\">\n\
+             <log method=\"file\" type=\"USERINPUT USEROUTPUT\" level=\"rawio\" target=\"{log}\" flush=\"1\">\n\
+             <performance clonesonconnect=\"no\">\n\
+             <path datadir=\"{data}\" logdir=\"{data}\"><pid file=\"{pid}\">\n",
+            log = home.path("irclog"),
+            data = home.directory("data"),
+            pid = home.path("pid"),
+        ),
+    );
+    let mut command = home.command("/usr/sbin/inspircd");
+    command.args(["--config", &conf, "--nofork"]);
+    let mut server = Server::start(home, &[port, secure], &mut command);
+    let log =
+        |server: &Server| std::fs::read_to_string(server.home.path("irclog")).unwrap_or_default();
+    let good = " I QUIT";
+    let kinds = [("irc", port), ("irc_starttls", port), ("ircs", secure)];
+    let trials = kinds.map(|(service, port)| {
+        let before = log(&server).len();
+        let trial = if service == "irc" {
+            Trial::run(service, "inspircd", port)
+        } else {
+            let trial = Trial::with(service, "inspircd", port, &certificates.trusted());
+            trial.verified();
+            trial
+        };
+        assert_eq!(trial.captured("host"), "irc.example.org");
+        server.wait_until(good, || {
+            log(&server)[before..].matches(good).count() >= PROBES
+        });
+        // Numeric replies for commands that are unknown, not allowed or incomplete.
+        let complaints = [" 421 ", " 451 ", " 461 ", " 691 "];
+        trial.log(&log(&server)[before..], good, &complaints);
+        trial
+    });
+    server.stop();
+    for trial in trials {
+        trial.stopped("QUIT");
     }
 }

@@ -385,3 +385,66 @@ fn dovecot_receives_logout() {
         trial.stopped(good);
     }
 }
+
+#[test]
+fn dovecot_sieve_starts_tls_and_receives_logout() {
+    if !installed("/usr/lib/dovecot/managesieve-login", "dovecot-managesieved")
+        || !is_root("Dovecot")
+    {
+        return;
+    }
+    let Some(certificates) = Certificates::new() else {
+        return;
+    };
+    let (home, port) = (Home::new(), free_port());
+    let (certificate, key) = certificates.install(&home);
+    let conf = home.write(
+        "conf",
+        &format!(
+            "base_dir = {run}\nstate_dir = {state}\nlog_path = {log}\nprotocols = sieve\nlisten = 127.0.0.1\n\
+             ssl = yes\nssl_cert = <{certificate}\nssl_key = <{key}\nmail_location = maildir:{mail}\ndefault_client_limit = 1000\n\
+             passdb {{\n driver = static\n args = password=never\n}}\nuserdb {{\n driver = static\n args = uid=65534 gid=65534 home={mail}\n}}\n\
+             service managesieve-login {{\n inet_listener sieve {{\n port = {port}\n }}\n}}\n",
+            run = home.path("run"),
+            state = home.directory("state"),
+            mail = home.directory("mail"),
+            log = home.path("log"),
+        ),
+    );
+    let mut command = Command::new("/usr/sbin/dovecot");
+    command.args(["-F", "-c", &conf]);
+    let mut server = Server::start(home, &[port], &mut command);
+    let good = "managesieve-login: Info: Disconnected: Aborted login by logging out";
+    let complaints = [
+        "error",
+        "warning",
+        "fatal",
+        "panic",
+        "no reason",
+        "connection closed",
+    ];
+    let trials = ["sieve", "sieve_starttls"].map(|service| {
+        let before = server.log().matches(good).count();
+        let package = "dovecot-managesieved";
+        let trial = if service == "sieve" {
+            Trial::run(service, package, port)
+        } else {
+            let trial = Trial::with(service, package, port, &certificates.trusted());
+            trial.verified();
+            trial
+        };
+        assert!(trial.captured("server").contains("Dovecot"));
+        trial.log(&server.log_with(good, before + PROBES), good, &complaints);
+        trial
+    });
+    abrupt_close_is_logged(
+        &server,
+        port,
+        "\"IMPLEMENTATION\"",
+        "managesieve-login: Info: Disconnected: Connection closed",
+    );
+    server.stop();
+    for trial in trials {
+        trial.stopped(good);
+    }
+}

@@ -9,7 +9,7 @@ use crate::inetd::Inetd;
 use crate::program::check;
 use crate::server::{Home, Server, free_port, installed, is_root};
 use crate::trial::{
-    PROBES, Trial, abrupt_close_is_logged, all_up, no_complaint, refused_when_stopped,
+    PROBES, Trial, abrupt_close_is_logged, all_up, no_complaint, probe, refused_when_stopped,
     rejected_with,
 };
 
@@ -124,6 +124,8 @@ fn telnetd_negotiates_until_its_prompt() {
         command
     });
     let trial = Trial::run("telnet", "inetutils-telnetd", inetd.port);
+    let refused = probe(inetd.port, "telnet_starttls", &[]);
+    assert_eq!(refused["status_name"], "tls_refused", "{refused}");
     assert_eq!(inetd.stop(), 0, "a telnetd still ran");
     trial.stopped("(to syslog only); every process ended");
 }

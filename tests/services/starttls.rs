@@ -2,6 +2,7 @@
 //! scripted peers that speak real TLS.
 
 mod conversations;
+mod mutated;
 
 use std::time::Duration;
 

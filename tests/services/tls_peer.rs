@@ -78,6 +78,11 @@ pub fn pin() -> &'static str {
     &IDENTITY.pin
 }
 
+/// The configuration of a server with the key of all peers.
+pub fn config() -> Arc<ServerConfig> {
+    Arc::clone(&IDENTITY.config)
+}
+
 /// Starts a peer that runs this script for one client; what it has heard once the client has left.
 pub fn start(turns: Vec<Turn>) -> (Peer, Receiver<Heard>) {
     let (sender, receiver) = channel();
@@ -99,6 +104,11 @@ pub fn start(turns: Vec<Turn>) -> (Peer, Receiver<Heard>) {
 
 /// Stands for the port of the peer, a number of five digits.
 const PORT: &str = "PORT5";
+
+/// The bytes with the port in place of [`PORT`].
+pub fn with_port(bytes: &[u8], port: &str) -> Vec<u8> {
+    replaced(bytes, PORT, port)
+}
 
 /// The bytes with the first `from` replaced.
 fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
@@ -141,7 +151,7 @@ fn converse(mut stream: TcpStream, turns: &[Turn], heard: &mut Heard) {
 }
 
 /// Takes these turns; false if the client has said something else or left.
-fn take_turns(stream: &mut (impl Read + Write), turns: &[Turn], heard: &mut Vec<u8>) -> bool {
+pub fn take_turns(stream: &mut (impl Read + Write), turns: &[Turn], heard: &mut Vec<u8>) -> bool {
     turns.iter().all(|turn| match turn {
         Turn::Receives(expected) => {
             let mut bytes = vec![0; expected.len()];

@@ -192,6 +192,9 @@ fn version(package: &str) -> String {
         .args(["-W", "-f", "${Version}", package])
         .output()
         .unwrap();
+    if !output.status.success() {
+        return crate::unpacked::version(package);
+    }
     String::from_utf8(output.stdout).unwrap()
 }
 

@@ -203,3 +203,98 @@ fn nginx_that_answers_only_its_own_host() {
     assert!(!log.contains("reset by peer"), "{log}");
     server.stop();
 }
+
+/// As old as OpenSSL allows: without a version, suite and key that the handshake accepts.
+#[test]
+fn an_old_nginx_is_described_and_can_be_pinned() {
+    if !installed("/usr/bin/openssl", "openssl") {
+        return;
+    }
+    let (ecdhe, rsa) = ("ECDHE_RSA", "RSA");
+    for (version, ciphers, name, exchange, group, is_old) in [
+        ("TLSv1", "ALL", "TLSv1.0", ecdhe, Some("X25519"), true),
+        ("TLSv1", "AES128-SHA", "TLSv1.0", rsa, None, true),
+        ("TLSv1.1", "ALL", "TLSv1.1", ecdhe, Some("X25519"), true),
+        ("TLSv1.2", "AES128-SHA", "TLSv1.2", rsa, None, false),
+        (
+            "TLSv1.2",
+            "DHE-RSA-AES128-SHA",
+            "TLSv1.2",
+            "DHE_RSA",
+            Some("DH-1024"),
+            false,
+        ),
+    ] {
+        let home = Home::new();
+        home.run(
+            "/usr/bin/openssl",
+            "req -x509 -newkey rsa:1024 -sha1 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key -out crt",
+        );
+        home.run("/usr/bin/openssl", "x509 -in crt -pubkey -noout -out pub");
+        home.run(
+            "/usr/bin/openssl",
+            "pkey -pubin -in pub -outform der -out der",
+        );
+        home.run("/usr/bin/openssl", "dgst -sha256 -r -out digest der");
+        if group == Some("DH-1024") {
+            home.run("/usr/bin/openssl", "dhparam -out dh 1024");
+        }
+        let digest = std::fs::read_to_string(home.path("digest")).unwrap();
+        let digest = digest.split(' ').next().unwrap().to_owned();
+        let dh = if group == Some("DH-1024") {
+            format!("ssl_dhparam {};", home.path("dh"))
+        } else {
+            String::new()
+        };
+        let (certificate, key) = (home.path("crt"), home.path("key"));
+        let Some((mut server, port)) = nginx_with(home, |port| {
+            format!(
+                "server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};
+                 ssl_protocols {version}; ssl_ciphers {ciphers}:@SECLEVEL=0; {dh}
+                 location / {{ return 200 'well\\n'; }} }}"
+            )
+        }) else {
+            return;
+        };
+        let port = port.to_string();
+        let words = [
+            "127.0.0.1",
+            &port,
+            "--tls",
+            "--pin-sha256",
+            &digest,
+            "-o",
+            "json",
+        ];
+        let tried = |more: &[&str]| check(&[&words, more].concat()).document();
+        let document = tried(&[]);
+        assert_eq!(document["status_name"], "tls_failed", "{document}");
+        for (document, is_up) in [(document, false), (tried(&["--tls-legacy"]), true)] {
+            assert_eq!(document["up"] == 1, is_up, "{document}");
+            let tls = &document["tls"];
+            assert_eq!((&tls["how"], &tls["proved"]), (&"hello".into(), &0.into()));
+            assert_eq!(tls["version"], name, "{document}");
+            let cipher = tls["cipher"].as_str().unwrap();
+            assert!(
+                cipher.starts_with(&format!("TLS_{exchange}_WITH_")),
+                "{cipher}"
+            );
+            assert_eq!(tls["group"].as_str(), group, "{document}");
+            assert_eq!(tls["key"], "RSA-1024");
+            assert_eq!(tls["signature"], "sha1WithRSAEncryption");
+            let mut faults = vec!["weak_key", "weak_signature"];
+            faults.extend(is_old.then_some("old_version"));
+            assert_eq!(tls["faults"], serde_json::json!(faults), "{document}");
+        }
+        let other = tried(&["--tls-legacy", "--pin-sha256", &"0".repeat(64)]);
+        assert_eq!(
+            other["status_name"], "ok",
+            "one of several pins is enough: {other}"
+        );
+        server.stop();
+        let log = server.log();
+        for complaint in ["[error]", "[warn]", "[crit]", "[alert]", "[emerg]"] {
+            assert!(!log.contains(complaint), "{log}");
+        }
+    }
+}

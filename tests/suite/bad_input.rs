@@ -251,6 +251,21 @@ fn a_panic_still_yields_a_value_and_nothing_else() {
 }
 
 #[test]
+fn a_panic_before_there_is_a_value_is_one_line() {
+    for words in [&["check", "127.0.0.1", "1"][..], &["services"]] {
+        let mut command = program();
+        command.args(words).env("ZBX_TCP_TEST_PANIC", "command");
+        let ran = finish(&mut command);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
+        assert!(
+            ran.err.starts_with("zbx-tcp: internal error") && ran.err.ends_with("causes it\n"),
+            "{}",
+            ran.err
+        );
+    }
+}
+
+#[test]
 fn a_full_disk_is_reported_once() {
     let peer = Peer::greeting(b"x");
     let full = std::fs::OpenOptions::new()

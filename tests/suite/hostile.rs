@@ -388,29 +388,61 @@ fn an_expression_of_many_states_does_not_outlast_the_deadline() {
     }
 }
 
+/// The part of the match before the bound counts, as if the peer had paused there.
 #[test]
-fn a_match_that_grows_forever_is_bounded_by_max_bytes() {
+fn a_match_that_grows_forever_ends_at_max_bytes() {
     let peer = Peer::start(|stream| flood(stream, &vec![b'a'; 65536]));
+    let port = peer.port();
     let gbk: &[&str] = &["--encoding", "gbk"];
     for more in [&[][..], gbk] {
+        let words = ["-t", "8", "--max-bytes", "1000", "-o", "json"];
+        let expression = ["--expect-regex", "(?<v>a+)"];
+        let words = [&["127.0.0.1", &port], &words[..], &expression, more].concat();
+        let document = check(&words).document();
+        assert_eq!(document["captures"]["v"], "a".repeat(1000), "{document}");
+    }
+    let words = ["127.0.0.1", &port, "-t", "8", "--max-bytes", "1048576"];
+    let ran = check(&[&words[..], &["--expect-regex", "(?<v>a+)b", "-o", "json"]].concat());
+    assert_eq!(
+        ran.document()["status_name"],
+        "mismatch",
+        "{}",
+        ran.out.len()
+    );
+    assert!(ran.took < Duration::from_secs(6), "{:?}", ran.took);
+}
+
+/// `-t 2 --max-bytes 16`, with a peer that sends 12 bytes, pauses for 120 ms, and sends more.
+#[test]
+fn a_pause_before_max_bytes_does_not_change_the_verdict() {
+    let scripts: [fn(TcpStream); 3] = [
+        |mut stream| drop(stream.write_all(&[b'a'; 40])),
+        |mut stream| {
+            let _ = stream.write_all(&[b'a'; 12]);
+            sleep(Duration::from_millis(120));
+            let _ = stream.write_all(&[b'a'; 28]);
+        },
+        |mut stream| {
+            for _ in 0..40 {
+                let _ = stream.write_all(b"a");
+                sleep(Duration::from_millis(2));
+            }
+        },
+    ];
+    for script in scripts {
+        let peer = Peer::start(script);
         let words = [
             "-t",
-            "8",
+            "2",
             "--max-bytes",
-            "1048576",
+            "16",
             "--expect-regex",
             "(?<v>a+)",
             "-o",
             "json",
         ];
-        let ran = check(&[&["127.0.0.1", &peer.port()], &words[..], more].concat());
-        let document = ran.document();
-        assert_eq!(document["status_name"], "mismatch", "{}", ran.out.len());
-        assert!(
-            ran.took < Duration::from_secs(6),
-            "{more:?} took {:?}",
-            ran.took
-        );
+        let document = check(&[&["127.0.0.1", &peer.port()], &words[..]].concat()).document();
+        assert_eq!(document["status_name"], "ok", "{document}");
     }
 }
 

@@ -1,16 +1,15 @@
 //! Answers that arrive while the program does not run, and errors that arrive together with them: what the
 //! kernel holds decides, not the moment at which the program wakes.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::freezer::Freezer;
 use crate::program::{check, program};
 use crate::scripted_peer::{Act, FullBacklog, Peer, Split, close_with_rst};
 
@@ -53,79 +52,6 @@ impl Running {
     fn document(self) -> Value {
         let output = self.0.wait_with_output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap()
-    }
-}
-
-/// A cgroup of this test: of version 2, or of the freezer of version 1.
-struct Freezer {
-    directory: PathBuf,
-    version: u8,
-}
-
-impl Freezer {
-    /// One in each hierarchy in which this process may make cgroups.
-    fn all() -> Vec<Self> {
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-        let fields = mounts.lines().map(|line| line.split(' ').collect());
-        let in_mount = |fields: Vec<&str>| {
-            let version = match (fields[2], fields[3]) {
-                ("cgroup2", _) => 2,
-                ("cgroup", options) if options.split(',').any(|word| word == "freezer") => 1,
-                _ => return None,
-            };
-            let name = format!("zbx-tcp-test-{}", std::process::id());
-            let directory = Path::new(fields[1]).join(name);
-            fs::create_dir(&directory).ok()?;
-            let freezer = Self { directory, version };
-            freezer.file(freezer.switch()).exists().then_some(freezer)
-        };
-        fields.filter_map(in_mount).collect()
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.directory.join(name)
-    }
-
-    fn switch(&self) -> &'static str {
-        ["freezer.state", "cgroup.freeze"][usize::from(self.version) - 1]
-    }
-
-    fn add(&self, process: u32) {
-        fs::write(self.file("cgroup.procs"), process.to_string()).unwrap();
-    }
-
-    fn freeze(&self) {
-        let (word, state, is_frozen) = match self.version {
-            1 => ("FROZEN", "freezer.state", "FROZEN"),
-            _ => ("1", "cgroup.events", "frozen 1"),
-        };
-        fs::write(self.file(self.switch()), word).unwrap();
-        let state = || fs::read_to_string(self.file(state)).unwrap();
-        for _ in 0..1000 {
-            if state().contains(is_frozen) {
-                return;
-            }
-            wait(1);
-        }
-        panic!("not frozen: {}", state());
-    }
-
-    fn thaw(&self) {
-        let word = ["THAWED", "0"][usize::from(self.version) - 1];
-        fs::write(self.file(self.switch()), word).unwrap();
-    }
-}
-
-impl Drop for Freezer {
-    fn drop(&mut self) {
-        self.thaw();
-        // It can be removed once its processes have ended.
-        for _ in 0..100 {
-            if fs::remove_dir(&self.directory).is_ok() {
-                return;
-            }
-            wait(10);
-        }
     }
 }
 
@@ -382,6 +308,37 @@ fn an_address_is_probed_without_random_bytes() {
                 "{errno} {words:?}: {output:?}"
             );
         }
+    }
+}
+
+/// The tables of the standard library panic without random bytes.
+#[test]
+fn nothing_but_tls_needs_random_bytes() {
+    let peer = Peer::greeting(b"220 hi\r\n");
+    let (port, target) = (peer.port(), format!("127.0.0.1:{}", peer.port()));
+    let expression = ["--expect-regex", "(?<code>[0-9]+) [a-z]+"];
+    let check = ["check", &target, "-o", "captures.code"];
+    let batch = ["batch", &target, "-o", "ndjson"];
+    for (words, part) in [
+        ([&check[..], &expression].concat(), "220\n"),
+        ([&batch[..], &expression].concat(), "\"code\":\"220\""),
+        (vec!["check", "localhost", &port, "--expect", "220"], "1\n"),
+        (vec!["check", &target, "-s", "smtp", "-o", "status"], "\n"),
+        (vec!["services"], "smtp"),
+        (vec!["discover", "listeners"], "["),
+        (vec!["discover", "ports", "127.0.0.1", "1-9"], "127.0.0.1:9"),
+        (vec!["discover", "open", "127.0.0.1", &port], "127.0.0.1"),
+    ] {
+        let Some(output) = refused("getrandom", "EIO", &words, b"") else {
+            return;
+        };
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert!(out.contains(part), "{words:?}: {output:?}");
+        assert!(output.stderr.is_empty(), "{words:?}: {output:?}");
+    }
+    let words = ["check", &target, "--tls", "-o", "status"];
+    if let Some(output) = refused("getrandom", "EIO", &words, b"") {
+        assert_eq!(output.stdout, b"15\n", "{output:?}");
     }
 }
 

@@ -32,6 +32,7 @@ mod dialogue_options;
 mod discover;
 mod dns;
 mod engine;
+mod freezer;
 mod generated;
 mod hostile;
 mod late;
@@ -51,7 +52,9 @@ mod tls;
 mod trapper;
 mod trusted_files;
 mod tutorial;
+mod unread_output;
 mod user_parameters;
+mod watch;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,6 +2,7 @@
 
 mod fake_agent;
 mod load;
+mod paused;
 mod protocol;
 mod real_agents;
 mod reload;

@@ -21,6 +21,7 @@ const EXECUTED: &[&str] = &[
     "docs/accuracy.md",
     "docs/configuration.md",
     "docs/dialogues.md",
+    "docs/listeners.md",
     "docs/many-targets.md",
     "docs/tls.md",
 ];

@@ -38,7 +38,7 @@ enum Input {
     Facts(usize),
     Incomplete(usize),
     Secured(usize, PeerRefusal),
-    Accepted(usize),
+    ProbablyAccepted(usize),
     LayerDone(usize),
     LayerFailed(usize),
     Sent(usize),
@@ -70,7 +70,7 @@ fn input() -> impl Strategy<Value = Input> {
             .prop_map(|id| Input::Secured(id, PeerRefusal::Excluded)),
         id.clone()
             .prop_map(|id| Input::Secured(id, PeerRefusal::Possible)),
-        id.clone().prop_map(Input::Accepted),
+        id.clone().prop_map(Input::ProbablyAccepted),
         id.clone().prop_map(Input::LayerDone),
         id.clone().prop_map(Input::LayerFailed),
         id.clone().prop_map(Input::Sent),
@@ -221,6 +221,7 @@ impl<'p> Ledger<'p> {
         for action in actions.drain(..) {
             match action {
                 Action::Resolve | Action::Explain(..) => {}
+                Action::Trace(..) => panic!("the plan does not trace"),
                 Action::Open(id, address) => {
                     assert!(
                         self.policy
@@ -325,7 +326,7 @@ fn event(input: &Input) -> Event<'_> {
         Input::Facts(id) => Event::Facts(AttemptId::new(*id), Box::default()),
         Input::Incomplete(id) => Event::Incomplete(AttemptId::new(*id), "no answer".to_owned()),
         Input::Secured(id, refusal) => Event::Secured(AttemptId::new(*id), *refusal),
-        Input::Accepted(id) => Event::Accepted(AttemptId::new(*id)),
+        Input::ProbablyAccepted(id) => Event::ProbablyAccepted(AttemptId::new(*id)),
         Input::LayerDone(id) => Event::LayerDone(AttemptId::new(*id)),
         Input::LayerFailed(id) => {
             Event::LayerFailed(AttemptId::new(*id), LayerError::failed("bad record"))

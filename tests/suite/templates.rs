@@ -5,6 +5,7 @@ mod key;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::TcpListener;
 use std::process::Command;
 
 use clap::Parser;
@@ -16,6 +17,7 @@ use zbx_tcp::output::metrics::METRICS;
 use file::{File, files, text, zabbix};
 
 use crate::config::ConfigFile;
+use crate::program::run;
 use crate::scripted_peer::closed_port;
 use crate::support::skip;
 
@@ -169,8 +171,8 @@ fn every_agent_key_is_a_user_parameter() {
         }
     }
     assert_eq!(
-        asked, 8,
-        "two keys in each of two templates and two releases"
+        asked, 16,
+        "two keys in each of four templates and two releases"
     );
 }
 
@@ -184,6 +186,10 @@ fn every_path_selects_a_metric_or_a_part_of_the_batch() {
     let ran = ConfigFile::new(config).run(&["batch", "-o", "json"]);
     let batch: Value = serde_json::from_str(&ran.out)
         .unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
+    let (_open, listeners) = listeners(&["--output", "json"]);
+    let listener = listeners["listeners"]
+        .as_object()
+        .and_then(|all| all.values().next());
     for file in files() {
         let steps = file.steps("JSONPATH");
         assert!(steps.len() > 10, "{}", file.name());
@@ -192,12 +198,20 @@ fn every_path_selects_a_metric_or_a_part_of_the_batch() {
                 .strip_prefix("$.targets['{#TCP.ID}'].")
                 .or_else(|| path.strip_prefix("$."));
             let pointer = path.replace('$', "").replace('.', "/");
+            let value = path.strip_prefix("$.listeners['{#TCP.ID}'].");
             let known = match path {
+                _ if value.is_some() => {
+                    value.is_some_and(|name| !listener.unwrap()[name].is_null())
+                }
                 "$.length()" => true,
                 "$.targets[?(@.up == 0)]" => batch["targets"]["one"]["up"] == 0,
+                "$.targets[?(@.time.connect)]" | "$.targets[*].time.connect" => {
+                    paths.contains("time.connect")
+                }
                 _ => {
                     metric.is_some_and(|metric| paths.contains(metric))
                         || batch.pointer(&pointer).is_some()
+                        || listeners.pointer(&pointer).is_some()
                 }
             };
             assert!(known, "{}: {path} selects nothing", file.name());
@@ -246,8 +260,21 @@ fn lld_macros_are_those_of_the_rows() {
     let config = ConfigFile::new("[services.broken]\nprot = 1\n");
     let ran = config.run(&["discover", "ports", "192.0.2.1", "22/broken"]);
     let rows: Value = serde_json::from_str(&ran.out).unwrap();
-    let given: BTreeSet<_> = rows[0].as_object().unwrap().keys().cloned().collect();
+    let (_open, listeners) = listeners(&[]);
+    let names = |rows: &Value| -> BTreeSet<String> {
+        let row = rows[0].as_object().unwrap();
+        row.keys().cloned().collect()
+    };
     for file in files() {
+        let about_listeners = file.name().contains("listeners");
+        let mut given = names(if about_listeners { &listeners } else { &rows });
+        if file
+            .steps("JAVASCRIPT")
+            .iter()
+            .any(|script| script.contains("row['{#TCP.DETAIL}'] ="))
+        {
+            given.insert("{#TCP.DETAIL}".to_owned());
+        }
         let texts = file.texts();
         let used = texts
             .iter()
@@ -292,6 +319,96 @@ fn every_reference_exists() {
             );
         }
     }
+}
+
+/// What `discover listeners` prints, and a socket that listens meanwhile.
+fn listeners(options: &[&str]) -> (TcpListener, Value) {
+    let open = TcpListener::bind("127.0.0.1:0").unwrap();
+    let arguments = [&["discover", "listeners"], options].concat();
+    let ran = run(&arguments);
+    let value = serde_json::from_str(&ran.out)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
+    (open, value)
+}
+
+/// Zabbix would delete or disable its items before the problem is created.
+#[test]
+fn a_listener_that_disappeared_keeps_its_items() {
+    let mut rules = 0;
+    for file in files() {
+        let rule = &file.template()["discovery_rules"][0];
+        if rule["key"] != "tcp.listeners.discovery" {
+            continue;
+        }
+        assert_eq!(rule["lifetime"], "{$TCP.LISTENER.KEEP}", "{}", file.name());
+        let kept = ["6.0", "7.0"].map(|release| file.is_for(release));
+        let disabled = rule["enabled_lifetime_type"] == "DISABLE_NEVER";
+        assert_eq!(kept, [!disabled, disabled], "{}", file.name());
+        rules += 1;
+    }
+    assert_eq!(rules, 4);
+}
+
+/// An override that matches no prototype has no effect, and Zabbix does not say so.
+#[test]
+fn overrides_select_the_prototypes_that_need_a_probe() {
+    let mut overrides = 0;
+    let of_listeners = |file: &File| file.name().contains("listeners");
+    for file in files().into_iter().filter(of_listeners) {
+        let rule = &file.template()["discovery_rules"][0];
+        let entries = rule["overrides"].as_array().into_iter().flatten();
+        for operation in entries.flat_map(|one| one["operations"].as_array().unwrap()) {
+            let pattern = text(&operation["value"]);
+            let ends = ends(pattern);
+            let objects = match text(&operation["operationobject"]) {
+                "ITEM_PROTOTYPE" => file.items(),
+                _ => file.triggers(),
+            };
+            let matches = |one: &&&Value| ends.iter().any(|end| text(&one["name"]).ends_with(end));
+            let selected: BTreeSet<_> = objects.iter().filter(matches).map(uuid).collect();
+            let wanted = if pattern.contains("New listener") {
+                is_new
+            } else {
+                is_probe
+            };
+            let expected = objects.iter().filter(|one| wanted(one)).map(uuid).collect();
+            assert_eq!(selected, expected, "{}: {pattern}", file.name());
+            assert!(!selected.is_empty(), "{}: {pattern}", file.name());
+            overrides += 1;
+        }
+    }
+    assert_eq!(overrides, 12, "three operations in each of four files");
+}
+
+/// The ends of names that a pattern such as `: (A|B)$` matches.
+fn ends(pattern: &str) -> Vec<String> {
+    let inside = pattern
+        .strip_prefix(": ")
+        .and_then(|rest| rest.strip_suffix('$'));
+    let inside = inside.unwrap_or_else(|| panic!("{pattern}: not `: ...$`"));
+    inside
+        .trim_matches(['(', ')'])
+        .split('|')
+        .map(|name| format!(": {name}"))
+        .collect()
+}
+
+fn uuid<'v>(object: &&'v Value) -> &'v str {
+    text(&object["uuid"])
+}
+
+/// Whether an item or a trigger takes values from a probe.
+fn is_probe(object: &Value) -> bool {
+    let key = object["key"].as_str().unwrap_or_default();
+    let expression = object["expression"].as_str().unwrap_or_default();
+    key.starts_with("tcp.check[")
+        || key.starts_with("tcp.listener.probe.")
+        || expression.contains("/tcp.listener.probe.")
+}
+
+/// Whether a trigger reports a new listener.
+fn is_new(trigger: &Value) -> bool {
+    trigger["recovery_mode"] == "NONE"
 }
 
 /// The parts of an expression after `/template/` or `//`.

@@ -1,5 +1,6 @@
 //! TLS through the whole engine: real servers (`openssl s_server`) and scripted peers.
 
+mod addresses;
 mod client_auth;
 mod files;
 mod handshake;

@@ -199,8 +199,11 @@ fn surplus_parameters_are_refused() {
             ("tcp.discovery[targets,few,other]", "tcp.discovery[targets]"),
             ("tcp.discovery[targets,,few]", "tcp.discovery[targets]"),
             ("tcp.batch[few,512K,other]", "tcp.batch has at most 2"),
-            ("tcp.check[127.0.0.1,9,,up,2,x]", "tcp.check has at most 5"),
-            ("tcp.check[127.0.0.1,9,,,,,,,x]", "tcp.check has at most 5"),
+            (
+                "tcp.check[127.0.0.1,9,,up,2,on,x]",
+                "tcp.check has at most 6",
+            ),
+            ("tcp.check[127.0.0.1,9,,,,,,,x]", "tcp.check has at most 6"),
         ] {
             let said = agent.value(key);
             assert!(

@@ -113,11 +113,19 @@ impl FullBacklog {
         Self::on(Ipv4Addr::UNSPECIFIED)
     }
 
+    /// One on this port of loopback, which was used a moment ago.
+    pub fn on_port(port: u16) -> Self {
+        Self::bound(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
     fn on(address: Ipv4Addr) -> Self {
+        Self::bound(SocketAddr::from((address, 0)))
+    }
+
+    fn bound(address: SocketAddr) -> Self {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener
-            .bind(&SockAddr::from(SocketAddr::from((address, 0))))
-            .unwrap();
+        listener.set_reuse_address(true).unwrap();
+        listener.bind(&SockAddr::from(address)).unwrap();
         listener.listen(0).unwrap();
         let mut full = Self {
             listener,

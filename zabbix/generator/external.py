@@ -11,7 +11,7 @@ class ByExternalCheck(Service):
     name = "TCP service by external check"
     base, parameters = "tcp.service", "{#TCP.PORT},{#TCP.SERVICE}"
     subject, pattern, cell = "Port {#TCP.NAME}", "Port *", "Port "
-    own_macros = (macros.COUNT, macros.ADDRESSES)
+    own_macros = (macros.COUNT, macros.ADDRESSES, macros.FAMILY)
     with_loss = True
     silence = (
         "See the error of the item \"Get list of ports\": zbx-tcp is not in ExternalScripts or not executable, or the host has "
@@ -46,5 +46,5 @@ class ByExternalCheck(Service):
     def probing(self):
         # {HOST.CONN} and not the address of the discovery: a host may get a new address and keep its items.
         parameters = ("check", "{HOST.CONN}", "{#TCP.PORT}", "-o", "json", "--service", "{#TCP.SERVICE}")
-        parameters += ("--timeout", "{$TCP.TIMEOUT}", "--count", "{$TCP.COUNT}", "--addresses", "{$TCP.ADDRESSES}")
+        parameters += ("--timeout", "{$TCP.TIMEOUT}", "--count", "{$TCP.COUNT}", "--addresses", "{$TCP.ADDRESSES}", "--family", "{$TCP.FAMILY}")
         return Call("EXTERNAL", "zbx-tcp", *parameters)

@@ -16,9 +16,13 @@ def graph(identity, name, host, keys, colors=COLORS, right=()):
 
 
 def of_times(template, results):
-    """All phases and the total in one graph."""
-    keys = [results.key(f"time.{phase}") for phase in ("resolve", "connect", "dialogue", "total")]
+    """All phases in one graph. Not the total: it includes failures, and a refused connect would look like speed."""
+    keys = [results.key(f"time.{phase}") for phase in ("resolve", "connect", "dialogue")]
     return graph("Times", times_name(results), template, keys)
+
+
+def of_connect_time(template, results):
+    return graph("Connect time", f"{results.prefix}: Connect time", template, [results.key("time.connect")], COLORS[1:])
 
 
 def of_network(template, results):

@@ -7,7 +7,7 @@ PORTS = macro(
     "Required. Ports to probe, separated by commas, each optionally with the service to test: 22/ssh,25/smtp,443,8000-8010. "
     "The command zbx-tcp services lists the services.",
 )
-INTERVAL = macro("TCP.INTERVAL", "1m", "Interval between probes of a port. Can be set for one port by context.")
+INTERVAL = macro("TCP.INTERVAL", "1m", "Interval between probes of a port. Context: the port.")
 DISCOVERY_INTERVAL = macro(
     "TCP.DISCOVERY.INTERVAL", "2m",
     "Interval between readings of the list of ports. Reading it causes no network traffic.",
@@ -15,23 +15,16 @@ DISCOVERY_INTERVAL = macro(
 DISCOVERY_NODATA = macro(
     "TCP.DISCOVERY.NODATA.PERIOD", "7m",
     "Time without a list of ports after which zbx-tcp is reported as failed. Set it to more than twice "
-    "{$TCP.DISCOVERY.INTERVAL}, and to less than {$TCP.NODATA.PERIOD} minus {$TCP.INTERVAL} minus 1 minute, so that its "
-    "trigger fires first.",
+    "{$TCP.DISCOVERY.INTERVAL}, and to less than {$TCP.NODATA.PERIOD} minus 2 minutes, so that its trigger fires first.",
 )
 NODATA = macro(
     "TCP.NODATA.PERIOD", "10m",
-    "Time without a result after which the probe is reported as failed. Set it to more than {$TCP.INTERVAL}.",
+    "Time without a result after which the probe is reported as failed. Set it to more than twice {$TCP.INTERVAL}; if that "
+    "is set for one port by context, set this too, with the same context.",
 )
-DOWN_PERIOD = macro(
-    "TCP.DOWN.PERIOD", "3m",
-    "Time without a successful probe after which a service is reported as down. Set it to several times {$TCP.INTERVAL}. A service "
-    "without an earlier result in this time, for example a new one, is reported as down after its first failed probe.",
+SLOW_PROBES = macro(
+    "TCP.SLOW.PROBES", "#5", "Number of measurements over which connect and response times are averaged, with a #; at most #10.",
 )
-UP_PERIOD = macro(
-    "TCP.UP.PERIOD", "2m",
-    "Time in which every probe must succeed before the problem is resolved. Set it to at least {$TCP.INTERVAL}.",
-)
-SLOW_PERIOD = macro("TCP.SLOW.PERIOD", "5m", "Period over which connect and response times are averaged.")
 LOSS_PERIOD = macro("TCP.LOSS.PERIOD", "15m", "Period in which probes with retransmitted SYNs are counted.")
 TIMEOUT = macro(
     "TCP.TIMEOUT", "2.5s",
@@ -47,13 +40,14 @@ ADDRESSES = macro(
     "Which addresses of a name must be up: any, first or all. With any, the addresses are tried in order until one passes. "
     "With all, {$TCP.COUNT} must be 1.",
 )
+FAMILY = macro("TCP.FAMILY", "", "Address family to use, 4 or 6; empty for both.")
 AGENT_HOST = macro(
     "TCP.HOST", "127.0.0.1",
     "Name or address to probe: the machine of the agent, or another machine that it can reach.",
 )
 GROUP = macro(
     "TCP.GROUP", "",
-    "Group of targets in the configuration file of zbx-tcp; empty for all targets.",
+    "Required. Group of targets in the configuration file of zbx-tcp. A target can be in several groups.",
 )
 TARGET_TIMEOUT = macro("TCP.TARGET.TIMEOUT", "2s", "Deadline of one target, including name resolution.")
 DEADLINE = macro(
@@ -70,21 +64,51 @@ UNKNOWN_WARN = macro(
     "TCP.UNKNOWN.MAX.WARN", "50",
     "Percentage of targets with an unknown state above which there is one problem for all of them.",
 )
-UNKNOWN_PERIOD = macro(
-    "TCP.UNKNOWN.PERIOD", "2m",
-    "Time for which the percentage must stay above {$TCP.UNKNOWN.MAX.WARN}. Set it below {$TCP.DOWN.PERIOD}, so that this "
-    "problem is created before the problems of the targets.",
+GROUP_PROBES = macro(
+    "TCP.GROUP.PROBES", "#2",
+    "Number of runs in sequence after which there is one problem for many targets, with a #. Set it below {$TCP.DOWN.PROBES}, so "
+    "that this problem is created before the problems of the targets.",
+)
+DOWN_PERCENT = macro(
+    "TCP.DOWN.MAX.WARN", "50",
+    "Percentage of targets that are down above which there is one problem for all of them, if {$TCP.CAUSE.MIN.TARGETS} or more "
+    "are down.",
+)
+CAUSE_TARGETS = macro(
+    "TCP.CAUSE.MIN.TARGETS", "10",
+    "Number of targets that must fail for the same reason for one problem that replaces theirs.",
+)
+CAUSE_PERCENT = macro(
+    "TCP.CAUSE.MIN.PERCENT", "10",
+    "Percentage of the targets that must fail for the same reason for one problem that replaces theirs.",
+)
+TARGETS_MAX = macro(
+    "TCP.TARGETS.MAX", "2000",
+    "Maximum number of targets that are discovered; those with all items ({$TCP.DETAIL}) or TLS count as four. The default is safe on a "
+    "Zabbix server with the default CacheSize of 32M: increase CacheSize first, by 10 kB for each target.",
+)
+DETAIL = macro(
+    "TCP.DETAIL", "",
+    "Regular expression for the ids of targets with all items, triggers and graphs; .* for all targets, empty for none. Other "
+    "targets have the state, the status, the failure reason and the connect time.",
 )
 
-DOWN = [DOWN_PERIOD, UP_PERIOD]
+
+DOWN = [
+    macro("TCP.DOWN.PROBES", "#3", "Number of probes in sequence without success after which a service is reported as down, with a "
+          "#; at most #10. A new one needs one probe more."),
+    macro("TCP.UP.PROBES", "#2", "Number of successful probes in sequence that resolve the problem, with a #."),
+]
 
 
 def limits(context):
     """Thresholds. Each can be set for one port or target by its context."""
     return [
-        macro("TCP.CONNECT.WARN", "0.5", f"Threshold of the average connect time, in seconds. Context: {context}."),
-        macro("TCP.RESPONSE.WARN", "1", f"Threshold of the average response time, in seconds. Context: {context}."),
+        macro("TCP.CONNECT.WARN", "0.5s", f"Threshold of the average connect time in seconds, for example 0.5s or 2s; Zabbix "
+              f"has no unit for milliseconds. Context: {context}."),
+        macro("TCP.RESPONSE.WARN", "1s", f"Threshold of the average response time in seconds, for example 0.5s or 2s; Zabbix "
+              f"has no unit for milliseconds. Context: {context}."),
         macro("TCP.LOSS.WARN", "3", f"Threshold of the number of probes with retransmitted SYNs. Context: {context}."),
-        SLOW_PERIOD,
+        SLOW_PROBES,
         LOSS_PERIOD,
     ]

@@ -8,15 +8,17 @@ def tag(name, value):
     return {"tag": name, "value": value}
 
 
-def step(kind, *parameters, discard=False, otherwise=None):
-    """A preprocessing step; when it fails: an error, nothing (`discard`), or this value (`otherwise`)."""
+def step(kind, *parameters, discard=False, otherwise=None, error=None):
+    """A preprocessing step; when it fails: its error, nothing (`discard`), this value (`otherwise`), or this `error`."""
     made = {"type": kind}
     if parameters:
         made["parameters"] = list(parameters)
     if discard:
         made["error_handler"] = "DISCARD_VALUE"
     if otherwise is not None:
-        made |= {"error_handler": "CUSTOM_VALUE", "error_handler_params": otherwise}
+        made |= {"error_handler": "CUSTOM_VALUE"} | ({"error_handler_params": otherwise} if otherwise else {})
+    if error is not None:
+        made |= {"error_handler": "CUSTOM_ERROR", "error_handler_params": error}
     return made
 
 
@@ -30,6 +32,13 @@ def heartbeat(period):
 
 # An error message of the program is not a document: it becomes the error of the item.
 DOCUMENT_OR_ERROR = step("CHECK_REGEX_ERROR", r"^([^{][\s\S]*|)$", r"\1")
+
+
+class NotSupported(dict):
+    """The step *Check for not supported value* with a value instead; its parameter depends on the release."""
+
+    def __init__(self, otherwise):
+        super().__init__(step("CHECK_NOT_SUPPORTED", "-1", otherwise=otherwise))
 
 
 class Call:
@@ -64,8 +73,20 @@ def dependent(name, key, master, description, *steps, value_type=None, units=Non
     return made | {"tags": [tag("component", component)]}
 
 
+def calculated(name, key, formula, description, otherwise, **kind):
+    """A calculated item, `otherwise` its value as long as an item of the formula has none."""
+    made = dependent(name, key, "", description, NotSupported(otherwise), **kind)
+    del made["master_item"]
+    return made | {"type": "CALCULATED", "delay": "30s", "params": formula}
+
+
 def macro(name, value, description):
     return {"macro": f"{{${name}}}", "value": value, "description": description}
+
+
+def undiscovered(prototypes):
+    """The same, not discovered unless an override says so."""
+    return [prototype | {"discover": "NO_DISCOVER"} for prototype in prototypes]
 
 
 def reference(trigger):

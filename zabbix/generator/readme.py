@@ -3,11 +3,12 @@
 TESTED = ("Zabbix 6.0.14", "Zabbix 7.0.22")
 TYPES = {
     "EXTERNAL": "External check",
+    "CALCULATED": "Calculated",
     "DEPENDENT": "Dependent item",
     "ZABBIX_ACTIVE": "Zabbix agent (active)",
     "ZABBIX_PASSIVE": "Zabbix agent",
 }
-HANDLERS = {"DISCARD_VALUE": "Discard value", "CUSTOM_VALUE": "Set value to `{}`"}
+HANDLERS = {"DISCARD_VALUE": "Discard value", "CUSTOM_VALUE": "Set value to `{}`", "CUSTOM_ERROR": "Set error to `{}`"}
 ITEMS = ("Name", "Description", "Type", "Key and additional info")
 TRIGGERS = ("Name", "Description", "Expression", "Severity", "Dependencies and additional info")
 
@@ -32,7 +33,7 @@ def page(template, body):
         "### Items",
         table(ITEMS, [item(one) for one in body["items"]]),
         "### Triggers",
-        table(TRIGGERS, [trigger(one) for one in attached(body["items"], "triggers")]),
+        table(TRIGGERS, [trigger(one) for one in [*attached(body["items"], "triggers"), *getattr(template, "triggers", list)()]]),
         f"### LLD rule {rule['name']}",
         table(ITEMS, [item(rule)]),
         f"### Item prototypes for {rule['name']}",
@@ -69,7 +70,8 @@ def macro(one):
 
 
 def item(one):
-    return one["name"], one["description"], TYPES[one.get("type", "ZABBIX_PASSIVE")], f"`{one['key']}`{steps(one)}"
+    formula = f"<p>**Formula**: `{one['params']}`</p>" if "params" in one else ""
+    return one["name"], one["description"], TYPES[one.get("type", "ZABBIX_PASSIVE")], f"`{one['key']}`{formula}{steps(one)}"
 
 
 def steps(one):
@@ -82,7 +84,7 @@ def step(each):
     kind = each["type"].replace("_", " ").capitalize().replace("Jsonpath", "JSON Path").replace("Javascript", "JavaScript")
     if each["type"] == "JAVASCRIPT":
         return f"{kind}: the script is in the file"
-    said = f"{kind}: " + ", ".join(f"`{parameter}`" for parameter in each["parameters"])
+    said = ": ".join([kind, ", ".join(f"`{parameter}`" for parameter in each["parameters"] if parameter)]).removesuffix(": ")
     handler = HANDLERS.get(each.get("error_handler"), "").format(each.get("error_handler_params", ""))
     return said + (f"<br>On fail: {handler}" if handler else "")
 

@@ -2,7 +2,7 @@
 
 import copy
 
-from .parts import GROUP, tag
+from .parts import GROUP, NotSupported, tag
 from .statuses import value_maps
 from .widgets import Widgets
 from .yaml import Style
@@ -11,10 +11,10 @@ RELEASES = ("6.0", "7.0")
 VENDOR = {"name": "zbx-tcp", "version": "7.0-1"}
 # Members in the order of an export; members that are not listed come in between, in the order of their creation.
 ORDER = (
-    "uuid expression recovery_mode recovery_expression name event_name opdata priority type key delay history trends "
-    "value_type units filter lifetime description valuemap preprocessing"
+    "uuid expression recovery_mode recovery_expression name event_name opdata type key delay history trends discover priority "
+    "value_type units params filter lifetime enabled_lifetime_type description valuemap preprocessing"
 ).split()
-MODERN_ORDER = " ".join(ORDER).replace("trends value_type", "value_type trends").split()
+MODERN_ORDER = " ".join(ORDER).replace("trends discover priority value_type", "value_type trends discover priority").split()
 # Members that an export omits from a widget if they have these values.
 DEFAULTS = {"name": "", "x": "0", "y": "0", "height": "2"}
 LAST = "item_prototypes trigger_prototypes graph_prototypes master_item manual_close dependencies tags triggers".split()
@@ -26,11 +26,15 @@ class File:
     def __init__(self, template, release, uuids):
         self.template, self.release, self.uuids = template, release, uuids
         self.modern = release != "6.0"
+        # Triggers over several items, which an export has beside the template.
+        self.shared = getattr(template, "triggers", list)()
 
     def text(self):
         groups = [{"uuid": self.uuids.of("template group Templates/Applications (as Zabbix itself ships it)"), "name": GROUP}]
         export = {"version": self.release, "template_groups" if self.modern else "groups": groups}
         export["templates"] = [self.body()]
+        if self.shared:
+            export["triggers"] = self.triggers(self.shared, "trigger")
         return Style(compact=self.modern).document({"zabbix_export": export})
 
     def body(self):
@@ -47,7 +51,7 @@ class File:
         made["items"] = self.items(template.items(), "item")
         made["discovery_rules"] = [self.rule(template.rule())]
         made["tags"] = [tag("class", "network"), tag("target", "tcp")]
-        made["macros"] = [self.macro(one) for one in sorted(template.macros(), key=lambda one: one["macro"])]
+        made["macros"] = [self.macro(one) for one in sorted(template.macros(), key=lambda one: one["macro"].rstrip("}"))]
         made["dashboards"] = [self.dashboard()]
         made["valuemaps"] = self.value_maps()
         return made
@@ -63,6 +67,9 @@ class File:
     def items(self, items, kind):
         made = []
         for item in copy.deepcopy(items):
+            for step in item.get("preprocessing", ()):
+                if isinstance(step, NotSupported) and not self.modern:
+                    step["parameters"] = [""]
             if "triggers" in item:
                 item["triggers"] = self.triggers(item["triggers"], "trigger")
             made.append(self.named(kind, item))
@@ -80,14 +87,21 @@ class File:
         rule["item_prototypes"] = self.items(rule["item_prototypes"], "item prototype")
         triggers = self.triggers(rule["trigger_prototypes"], "trigger prototype")
         # In an export, a trigger over a single item is a member of that item.
-        rule["trigger_prototypes"] = [trigger for trigger in triggers if not attached(trigger, rule["item_prototypes"])]
+        rule["trigger_prototypes"] = [one for one in triggers if not attached(one, rule["item_prototypes"], self.template.items())]
         graphs = [self.named("graph prototype", graph) for graph in rule["graph_prototypes"]]
+        for graph in graphs:
+            graph |= {"discover": graph.pop("discover")} if "discover" in graph else {}
         rule["graph_prototypes"] = by("name", graphs)
-        if self.modern:
+        if self.modern and rule["lifetime"] == "0":
             # 7.0's default disables lost items at once and deletes them after a week. 6.0 would continue to probe them.
             del rule["lifetime"]
+        elif self.modern:
+            # Lost items have values until they are deleted, as in 6.0.
+            rule["enabled_lifetime_type"] = "DISABLE_NEVER"
         made = self.named("discovery rule", rule)
-        made["preprocessing"] = made.pop("preprocessing")
+        for member in ("preprocessing", "overrides"):
+            if member in made:
+                made[member] = made.pop(member)
         return made
 
     @staticmethod
@@ -127,10 +141,10 @@ def by(member, objects):
     return sorted(objects, key=lambda one: one[member])
 
 
-def attached(trigger, items):
-    """Move a trigger to its item if it uses only one."""
+def attached(trigger, prototypes, items):
+    """Move a trigger to its item prototype if it uses no other item."""
     asked = trigger["expression"] + trigger.get("recovery_expression", "")
-    used = [item for item in items if f"/{item['key']}," in asked]
+    used = [item for item in [*prototypes, *items] if any(f"/{item['key']}{end}" in asked for end in ",)")]
     if len(used) == 1:
         used[0].setdefault("trigger_prototypes", []).append(trigger)
     return len(used) == 1

@@ -17,27 +17,41 @@ class Results:
     def key(self, name):
         return f"{self.base}.{name}[{self.parameters}]"
 
-    def item(self, name, key, member, description, *steps, **kind):
-        # A metric that was not measured is absent: discard it without an error.
-        first = path(f"{self.root}.{member}", discard=True)
+    def item(self, name, key, member, description, *steps, absent=None, **kind):
+        """`absent`: the value when the document has no such member; by default there is none, and no error."""
+        first = path(f"{self.root}.{member}", discard=absent is None, otherwise=absent)
         made = dependent(f"{self.prefix}: {name}", self.key(key), self.master, description, first, *steps, **kind)
         return made | {"tags": [*made["tags"], *self.tags]}
+
+    def few(self):
+        """What every port or target has: state, status, reason and connect time."""
+        return [*self.verdict(), self.connect_time()]
+
+    def detail(self):
+        """All other items."""
+        return [self.up(), *self.addresses(), *self.times(), *self.network(), *self.response()]
 
     def verdict(self):
         """State, status and reason."""
         return [
-            self.item("State", "up", "up", "1 if every requested check passed, otherwise 0. It is also 0 if the "
-                      "state of the service is unknown: see the status.", valuemap=STATE, component="health"),
+            self.item("State", "state", "state", "Up, down, or unknown if the probe could not determine the state: denied "
+                      "by the policy, not possible on the probing machine, or not tried in time.",
+                      valuemap=STATE, component="health"),
             self.item("Status", "status", "status", "The result of the probe.", valuemap=STATUS, component="health"),
-            self.item("Failure reason", "error", "error", REASON, heartbeat("1h"), value_type="TEXT",
+            self.item("Failure reason", "error", "error", REASON, heartbeat("1h"), absent="", value_type="TEXT",
                       component="health"),
         ]
+
+    def up(self):
+        """For triggers and widgets of earlier versions."""
+        return self.item("Up", "up", "up", "1 if every requested check passed, otherwise 0. It is also 0 if the state is "
+                         "unknown, so prefer the item \"State\".", valuemap=STATE, component="health")
 
     def addresses(self):
         """The addresses of a name that has several."""
         return [
             self.item("Failed addresses", "addresses_failed", "addresses_failed", "Number of addresses of the name that "
-                      "were probed and failed. There is no value if there is only one address.", component="health"),
+                      "were probed and failed; 0 if the name has only one address.", absent="0", component="health"),
             self.item("Address errors", "addresses_error", "addresses_error", "Addresses of the name that failed in the last "
                       "probe, with the reasons; empty if none failed.", heartbeat("1h"), value_type="TEXT", component="health"),
         ]
@@ -47,13 +61,15 @@ class Results:
         return [
             self.seconds("Name resolution time", "time.resolve", "Time to resolve the name. There is no value for an "
                          "address."),
-            self.seconds("Connect time", "time.connect", "Time from the SYN until the connection was established. "
-                         "There is no value for a probe that did not connect."),
             self.seconds("Response time", "time.dialogue", "Time from the established connection until the service "
                          "had sent everything that was expected. There is no value without a named service."),
             self.seconds("Total time", "time.total", "Time of the whole probe, including name resolution, for "
                          "every result."),
         ]
+
+    def connect_time(self):
+        return self.seconds("Connect time", "time.connect", "Time from the SYN until the connection was established. "
+                            "There is no value for a probe that did not connect.")
 
     def seconds(self, name, member, description):
         return self.item(name, member, member, description, value_type="FLOAT", units="s", component="time")
@@ -66,6 +82,8 @@ class Results:
                       value_type="FLOAT", units="s"),
             self.item("SYN retransmits", "tcp.syn_retransmits", "tcp.syn_retransmits", "Number of times that the "
                       "kernel retransmitted the SYN: packets were lost, or the accept queue of the service was full."),
+            self.item("Data retransmits", "tcp.retransmits", "tcp.retransmits", "Number of times that the kernel retransmitted "
+                      "data. There is only a value after a dialogue or a TLS handshake."),
         ]
 
     def loss(self):

@@ -1,10 +1,10 @@
 """What all templates with a list of ports in a macro have in common."""
 
-from . import graphs, macros
-from .parts import DOCUMENT_OR_ERROR, dependent, heartbeat, path, raw, step, tag, trigger
+from . import certificates, graphs, macros
+from .parts import DOCUMENT_OR_ERROR, calculated, dependent, heartbeat, path, raw, step, tag, trigger, undiscovered
 from .problems import Problems
 from .results import Results
-from .widgets import GREEN, RED, label, page
+from .widgets import AMBER, GREEN, GREY, RED, label, page
 
 # An invalid or empty list is an error of the rule: otherwise Zabbix would delete all discovered items.
 ROWS_OR_ERROR = step("JAVASCRIPT", """if (value.charAt(0) !== '[') {
@@ -61,7 +61,25 @@ class Service:
         error["triggers"] = list(self.host_triggers())
         listing = raw("Get list of ports", self.list, "{$TCP.DISCOVERY.INTERVAL}",
                       "The ports of {$TCP.PORTS} as rows for the discovery, or an error message.")
-        return [listing, error, number]
+        return [listing, error, number, *self.counts()]
+
+    def counts(self):
+        """For dashboards. A port without a recent result has an unknown state."""
+        every = ",".join("*" * self.parameters.count("{"))
+        states, ups = (f"last_foreach(//{self.base}.{name}[{every}],{{$TCP.NODATA.PERIOD}})" for name in ("state", "up"))
+        # States are 0, 1 and 2: half of the sum of states and ups is the number of those that are not down.
+        up, down = f"sum({ups})", f"count({states})-(sum({states})+sum({ups}))/2"
+        recent = "with a result within {$TCP.NODATA.PERIOD}"
+        return [
+            calculated("Ports up", f"{self.base}.ports.up", up, f"Number of ports that are up, {recent}.", "0",
+                       value_type="FLOAT", component="health"),
+            calculated("Ports down", f"{self.base}.ports.down", down, f"Number of ports that are down, {recent}.", "0",
+                       value_type="FLOAT", component="health"),
+            calculated("Ports with unknown state", f"{self.base}.ports.unknown",
+                       f"count(exists_foreach(//{self.base}.state[{every}]))-last(//{self.base}.ports.up)-last(//{self.base}.ports.down)",
+                       f"Number of discovered ports that are not known to be up or down, {recent}.", "0",
+                       value_type="FLOAT", component="health"),
+        ]
 
     def host_triggers(self):
         key = f"/{self.name}/{self.base}.ports.error"
@@ -79,8 +97,11 @@ class Service:
         return silent, wrong
 
     def rule(self):
-        silent, wrong = self.host_triggers()
+        silent, _ = self.host_triggers()
         none = self.problems.silent([silent])
+        unresolved = self.problems.does_not_resolve([none])
+        unknown, down = self.problems.few([none], [unresolved])
+        encrypted = certificates.triggers(self.problems, down)
         made = {
             "name": "Port discovery",
             "type": "DEPENDENT",
@@ -89,10 +110,11 @@ class Service:
             "lifetime": "0",
             "description": "One row for each port of {$TCP.PORTS}. A port that is removed from the list is no longer probed.",
             "item_prototypes": self.prototypes(),
-            "trigger_prototypes": [none, *self.problems.chain([silent, none])],
+            "trigger_prototypes": [none, unresolved, unknown, down, *self.problems.slowness(down), *undiscovered(encrypted)],
             "graph_prototypes": [graphs.of_times(self.name, self.results), graphs.of_network(self.name, self.results)],
             "master_item": {"key": self.list.key},
             "preprocessing": [ROWS_OR_ERROR, heartbeat("10m")],
+            "overrides": [certificates.override(1)],
         }
         return made
 
@@ -103,12 +125,12 @@ class Service:
                      "of this item.", DOCUMENT_OR_ERROR)
         master["tags"] += results.tags
         loss = results.loss() if self.with_loss else []
-        return [master, *results.verdict(), *results.addresses(), *results.times(), *results.network(), *loss, *results.response()]
+        return [master, *results.few(), *results.detail(), *loss, *undiscovered(certificates.items(results))]
 
     def macros(self):
         return [
             macros.PORTS, macros.INTERVAL, macros.DISCOVERY_INTERVAL, macros.DISCOVERY_NODATA, macros.NODATA,
-            macros.TIMEOUT, *macros.DOWN, *macros.limits("the port"), *self.own_macros,
+            macros.TIMEOUT, *macros.DOWN, *macros.limits("the port"), *certificates.MACROS, *self.own_macros,
         ]
 
     def pages(self, widgets):
@@ -117,24 +139,37 @@ class Service:
             columns, rows = self.states
             return [
                 page("Overview",
-                     widgets.value(f"{self.base}.ports.count", "Ports in the list", (0, 0, 12, 2)),
-                     widgets.text(f"{self.base}.ports.error", "Port list error: empty when there is none", (12, 0, 60, 2)),
-                     widgets.item_graphs(self.results.key("up"), "States: 1 is up", (0, 2, 72, 4 * rows), columns, rows),
+                     *self.tiles(widgets, 0),
+                     widgets.text(f"{self.base}.ports.error", "Port list error: empty when there is none", (27, 0, 45, 2)),
+                     widgets.item_graphs(self.results.key("state"), "States: 1 is up, 0 is down, 2 is unknown", (0, 2, 72, 4 * rows), columns, rows),
                      widgets.graphs(times, "Times", (0, 2 + 4 * rows, 72, 16), 2, 3)),
                 page("Network", widgets.graphs(f"{self.subject}: Network", "Network", (0, 0, 72, 20), 2, 4)),
             ]
         pattern = self.pattern
         return [
             page("Overview",
-                 widgets.comb(f"{pattern}: State", label(self.cell), "Services", (0, 0, 36, 6)),
+                 *self.tiles(widgets, 0),
+                 widgets.comb(f"{pattern}: State", label(self.cell), "Services", (9, 0, 27, 6)),
                  widgets.problems("What is wrong, and why", (36, 0, 36, 6)),
                  widgets.lines([(f"{pattern}: Connect time", "2E86DE")], "Connect times", (0, 6, 36, 4)),
                  widgets.lines([(f"{pattern}: Response time", "1A7C11")], "Response times", (36, 6, 36, 4)),
                  widgets.lines([(f"{pattern}: Round-trip time", "8E44AD")], "Round-trip times", (0, 10, 36, 4)),
-                 widgets.lines([(f"{pattern}: SYN retransmits", "E64B3C")], "SYN retransmits", (36, 10, 30, 4)),
-                 widgets.value(f"{self.base}.ports.count", "Ports", (66, 10, 6, 4),
-                               [("0", RED), ("1", GREEN)])),
+                 widgets.lines([(f"{pattern}: SYN retransmits", "E64B3C")], "SYN retransmits", (36, 10, 36, 4))),
             page("Ports",
                  widgets.graphs(times, "Times", (0, 0, 72, 12), 2, 2),
                  widgets.graphs(f"{self.subject}: Network", "Network", (0, 12, 72, 12), 2, 2)),
+            page("Certificates",
+                 widgets.comb(f"{pattern}: Certificate days left", label(self.cell, "Certificate days left"), "Days left", (0, 0, 36, 8),
+                              [("-100000", RED), ("7", AMBER), ("30", GREEN)]),
+                 widgets.problems("Problems of certificates", (36, 0, 36, 8), scope="security"),
+                 widgets.lines([(f"{pattern}: Certificate days left", "2E86DE")], "Days left", (0, 8, 72, 6))),
+        ]
+
+    def tiles(self, widgets, y):
+        """Ports up, down and unknown: below each other in 7.0, side by side in 6.0."""
+        wanted = (("Up", "up", [("1", GREEN)]), ("Down", "down", [("1", RED)]), ("Unknown", "unknown", [("1", GREY)]))
+        places = [(0, y + 2 * place, 9, 2) if widgets.modern else (9 * place, y, 9, 2) for place in range(len(wanted))]
+        return [
+            widgets.value(f"{self.base}.ports.{member}", name, place, colors)
+            for (name, member, colors), place in zip(wanted, places)
         ]

@@ -10,7 +10,7 @@ STATUSES = (
 
 def value_maps():
     """Both, by name."""
-    return {STATE: mappings(["Down", "Up"]), STATUS: mappings(STATUSES)}
+    return {STATE: mappings(["Down", "Up", "Unknown"]), STATUS: mappings(STATUSES)}
 
 
 def mappings(names):

@@ -1,18 +1,10 @@
 """The template for a group of targets from the program's configuration file: one run, one document."""
 
-from . import graphs, macros
-from .parts import DOCUMENT_OR_ERROR, Call, dependent, heartbeat, path, raw, step, tag, trigger
+from . import certificates, graphs, macros, scripts, wall
+from .group import MISSING, NO_GROUP, Group
+from .parts import DOCUMENT_OR_ERROR, Call, heartbeat, path, raw, step, tag, undiscovered
 from .problems import Problems
 from .results import Results
-from .widgets import AMBER, GREEN, RED, label, page
-
-SHARE = """var summary = JSON.parse(value);
-return summary.targets ? 100 * summary.%s / summary.targets : %d;"""
-# One line for each target that is not up. A text item stores 65 535 characters, so the number of lines is limited.
-FAILING = """var lines = JSON.parse(value).map(function (target) {
-    return (target.name || target.id) + ': ' + target.status_name + ': ' + target.error;
-});
-return lines.slice(0, 100).join('\\n') + (lines.length > 100 ? '\\n...' : '');"""
 
 
 class Targets:
@@ -35,7 +27,11 @@ class Targets:
         "`runuser -u zabbix -- zbx-tcp services --check` lists all errors in it.",
         "Import the template and link it to a host with an interface of any type. Create one host for each group: it only "
         "stores the results.",
-        "Set the macro `{$TCP.GROUP}` on the host, or leave it empty for all targets of the file.",
+        "Set the macro `{$TCP.GROUP}` on the host. It is required, so that a host does not get all targets by mistake.",
+        "For groups with more than 2,000 targets, increase `CacheSize` of the server first, then `{$TCP.TARGETS.MAX}`: see "
+        "[Configuration cache](#configuration-cache).",
+        "For a target with a service or a time of its own, such as response times, set `{$TCP.DETAIL}`: a regular expression for "
+        "the ids of targets with all items.",
         "If a target is normally slower than others, set separate thresholds for its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
     )
     shows = (
@@ -57,70 +53,22 @@ class Targets:
         tags = [tag("group", "{#TCP.GROUP}"), tag("target", "{#TCP.NAME}")]
         root = "$.targets['{#TCP.ID}']"
         self.results = Results(self.subject, self.base, "{#TCP.ID}", self.run.key, root, tags)
+        self.group = Group(self.name, self.run.key)
         self.problems = Problems(self.name, self.results, f"TCP: {self.subject}", "{#TCP.ID}")
 
     def items(self):
         """The items that exist once per group."""
         master = raw("Get targets", self.run, "{$TCP.INTERVAL}", "One run over the whole group: the JSON document of "
-                     "zbx-tcp batch. If the macros or the configuration file are invalid, the message is the error of this "
-                     "item.", DOCUMENT_OR_ERROR)
-        unknown = self.share("Targets that could not be judged", "unknown", 0, "Share of targets with an unknown state: denied "
-                             "by the policy, not tried in time, or not possible on the probing machine.")
-        silent, untold = self.host_triggers()
-        unknown["triggers"] = [untold]
-        number = self.count("Targets", "targets", "Number of targets in the group.")
-        number["triggers"] = [silent]
-        return [
-            master,
-            number,
-            self.count("Targets up", "up", "Number of targets that are up."),
-            self.count("Targets down", "down", "Number of targets that are down; targets with an unknown state are not counted."),
-            self.share("Share of targets up", "up", 100, "Share of targets that are up."),
-            unknown,
-            dependent("Targets that are not up", "tcp.targets.failing", self.run.key,
-                      "One line with the reason for each target that is not up; at most 100 lines.",
-                      path("$.targets[?(@.up == 0)]", otherwise="[]"), step("JAVASCRIPT", FAILING), heartbeat("1h"),
-                      value_type="TEXT", component="health"),
-            dependent("Run time", "tcp.targets.elapsed", self.run.key, "Duration of the run. If it is near {$TCP.DEADLINE}, "
-                      "some targets may not be tried: use several groups.", path("$.summary.elapsed", discard=True),
-                      value_type="FLOAT", units="s", component="time"),
-        ]
+                     "zbx-tcp batch. A message that is not a document is the error of this item.", DOCUMENT_OR_ERROR)
+        return [master, *self.group.items()]
 
-    def count(self, name, member, description):
-        return dependent(name, f"tcp.targets.{member}", self.run.key, description,
-                         path(f"$.summary.{member}", discard=True), component="health")
-
-    def share(self, name, member, empty, description):
-        return dependent(name, f"tcp.targets.{member}.share", self.run.key, description, path("$.summary", discard=True),
-                         step("JAVASCRIPT", SHARE % (member, empty)), value_type="FLOAT", units="%", component="health")
-
-    def host_triggers(self):
-        silent = trigger(
-            "no data", "TCP: No data from the probe", "AVERAGE",
-            f"nodata(/{self.name}/tcp.targets.targets,{{$TCP.NODATA.PERIOD}})=1",
-            "No result has been stored for {$TCP.NODATA.PERIOD}. See the error of the item \"Get targets\": zbx-tcp is not in "
-            "ExternalScripts or not executable, the configuration file is invalid or not readable by Zabbix, the group does "
-            "not exist, or the timeout of Zabbix is below {$TCP.DEADLINE}. While there are no results, the state of all targets "
-            "is unknown.",
-        )
-        key = f"/{self.name}/tcp.targets.unknown.share"
-        name = "TCP: Many targets could not be judged"
-        untold = trigger(
-            "many unknown", name, "WARNING", f"min({key},{{$TCP.UNKNOWN.PERIOD}})>{{$TCP.UNKNOWN.MAX.WARN}}",
-            "For {$TCP.UNKNOWN.PERIOD} most targets could not be probed for the same reason, for example the policy, the "
-            "deadline, or a problem of the probing machine. The targets themselves may be up.",
-            event=f"{name} (over {{$TCP.UNKNOWN.MAX.WARN}}% for {{$TCP.UNKNOWN.PERIOD}})",
-            opdata="Current value: {ITEM.LASTVALUE1}", manual=True, after=[silent],
-        )
-        return silent, untold
+    def triggers(self):
+        return self.group.shared()
 
     def rule(self):
-        before = self.host_triggers()
-        results = self.results
-        conditions = [
-            {"macro": "{#TCP.ID}", "value": "{$TCP.TARGET.MATCHES}", "formulaid": "A"},
-            {"macro": "{#TCP.ID}", "value": "{$TCP.TARGET.NOT_MATCHES}", "operator": "NOT_MATCHES_REGEX", "formulaid": "B"},
-        ]
+        results, conditions = self.results, self.conditions()
+        unknown, down = self.problems.few(self.group.before_unknown(), self.group.before_down())
+        others = [self.problems.does_not_resolve([down]), *self.problems.slowness(down), *certificates.triggers(self.problems, down)]
         return {
             "name": "Target discovery",
             "type": "DEPENDENT",
@@ -128,53 +76,48 @@ class Targets:
             "delay": "0",
             "filter": {"evaltype": "AND", "conditions": conditions},
             "lifetime": "0",
-            "description": "One row for each target of the group. A target that is removed from the file is no longer probed.",
-            "item_prototypes": [
-                *results.verdict(), *results.addresses(), *results.times(), *results.network(), *results.response(),
+            "description": "One row for each target of the group, at most {$TCP.TARGETS.MAX}. A target that is removed from the "
+            "file is no longer probed. An error in the macros or in the configuration removes nothing.",
+            "item_prototypes": [*results.few(), *undiscovered([*results.detail(), *certificates.items(results)])],
+            "trigger_prototypes": [unknown, down, *undiscovered(others)],
+            "graph_prototypes": [
+                graphs.of_connect_time(self.name, results),
+                *undiscovered([graphs.of_times(self.name, results), graphs.of_network(self.name, results)]),
             ],
-            "trigger_prototypes": self.problems.chain(before),
-            "graph_prototypes": [graphs.of_times(self.name, results), graphs.of_network(self.name, results)],
             "master_item": {"key": self.run.key},
-            "preprocessing": [path("$.discovery"), heartbeat("10m")],
+            "preprocessing": [
+                step("NOT_MATCHES_REGEX", NO_GROUP, error=MISSING), path("$.discovery"), step("JAVASCRIPT", scripts.ROWS),
+                heartbeat("10m"),
+            ],
+            "overrides": [override(), certificates.override(2)],
         }
+
+    @staticmethod
+    def conditions():
+        return [
+            {"macro": "{#TCP.ID}", "value": "{$TCP.TARGET.MATCHES}", "formulaid": "A"},
+            {"macro": "{#TCP.ID}", "value": "{$TCP.TARGET.NOT_MATCHES}", "operator": "NOT_MATCHES_REGEX", "formulaid": "B"},
+        ]
 
     def macros(self):
         return [
             macros.GROUP, macros.INTERVAL, macros.TARGET_TIMEOUT, macros.DEADLINE, macros.NODATA, macros.MATCHES,
-            macros.NOT_MATCHES, macros.UNKNOWN_WARN, macros.UNKNOWN_PERIOD, *macros.DOWN, *macros.limits("the target's id"),
+            macros.NOT_MATCHES, macros.TARGETS_MAX, macros.DETAIL, macros.UNKNOWN_WARN, macros.DOWN_PERCENT, macros.CAUSE_TARGETS,
+            *certificates.MACROS, macros.CAUSE_PERCENT, macros.GROUP_PROBES, *macros.DOWN, *macros.limits("the target's id"),
         ]
 
     def pages(self, widgets):
-        times = graphs.times_name(self.results)
-        numbers = [("Targets", "targets"), ("Up", "up"), ("Down", "down")]
-        if not widgets.modern:
-            counts = [
-                widgets.value(f"tcp.targets.{member}", name, (9 * place, 0, 9, 4))
-                for place, (name, member) in enumerate(numbers)
-            ]
-            return [
-                page("Overview", *counts,
-                     widgets.text("tcp.targets.failing", "Targets that are not up", (27, 0, 45, 4)),
-                     widgets.item_graphs(self.results.key("up"), "States: 1 is up", (0, 4, 72, 8), 4, 2),
-                     widgets.graphs(times, "Times", (0, 12, 72, 16), 2, 3)),
-                page("Network", widgets.graphs(f"{self.subject}: Network", "Network", (0, 0, 72, 20), 3, 4)),
-            ]
-        colors = {"targets": [], "up": [("0", GREEN)], "down": [("0", GREEN), ("1", RED)]}
-        counts = [
-            widgets.value(f"tcp.targets.{member}", name, (12, 2 * place, 10, 2), colors[member])
-            for place, (name, member) in enumerate(numbers)
-        ]
-        return [
-            page("Overview",
-                 widgets.gauge("tcp.targets.up.share", "Share of targets up", (0, 0, 12, 6),
-                               [("0", RED), ("90", AMBER), ("100", GREEN)]),
-                 *counts,
-                 widgets.comb("Target *: State", label("Target "), "Targets", (22, 0, 50, 6)),
-                 widgets.problems("What is wrong, and why", (0, 6, 36, 4)),
-                 widgets.text("tcp.targets.failing", "Targets that are not up", (36, 6, 36, 4)),
-                 widgets.lines([("Target *: Connect time", "2E86DE")], "Connect times", (0, 10, 36, 4)),
-                 widgets.lines([("Target *: Response time", "1A7C11")], "Response times", (36, 10, 36, 4))),
-            page("Targets",
-                 widgets.graphs(times, "Times", (0, 0, 72, 12), 3, 2),
-                 widgets.graphs(f"{self.subject}: Network", "Network", (0, 12, 72, 12), 3, 2)),
-        ]
+        return wall.pages(widgets, f"{self.subject}: Connect time")
+
+
+def override():
+    """All prototypes for targets that {$TCP.DETAIL} selects."""
+    kinds = ("ITEM_PROTOTYPE", "TRIGGER_PROTOTYPE", "GRAPH_PROTOTYPE")
+    return {
+        "name": "Targets with all items",
+        "step": "1",
+        "filter": {"conditions": [{"macro": "{#TCP.DETAIL}", "value": "^1$", "formulaid": "A"}]},
+        "operations": [
+            {"operationobject": kind, "operator": "NOT_REGEXP", "value": certificates.PART, "discover": "DISCOVER"} for kind in kinds
+        ],
+    }

@@ -3,7 +3,7 @@
 from .parts import STATE
 
 KINDS = ("INTEGER", "STRING", "ITEM", "ITEM_PROTOTYPE", "GRAPH_PROTOTYPE")
-RED, AMBER, GREEN, BLUE = "E64B3C", "F6A623", "4CAF50", "2E86DE"
+RED, AMBER, GREEN, BLUE, GREY = "E64B3C", "F6A623", "4CAF50", "2E86DE", "9E9E9E"
 
 
 def field(kind, name, value):
@@ -16,6 +16,10 @@ def integer(name, value):
 
 def string(name, value):
     return field("STRING", name, value)
+
+
+# The colours of states: down, up, unknown.
+STATES = (("0", RED), ("1", GREEN), ("2", GREY))
 
 
 class Widgets:
@@ -61,12 +65,12 @@ class Widgets:
         ]
         return self.widget(("GRAPH_PROTOTYPE", "graphprototype"), title, place, fields, refers=True)
 
-    def value(self, key, title, place, colors=()):
+    def value(self, key, title, place, colors=(), decimals=0):
         """One number. `colors`: (from which value on, colour), in 7.0 only."""
         fields = [
             field("ITEM", self.numbered("itemid"), self.item(key)),
             integer("show.0" if self.modern else "show", 2),
-            integer("decimal_places", 0),
+            integer("decimal_places", decimals),
         ]
         if self.modern:
             fields += thresholds(colors)
@@ -88,20 +92,22 @@ class Widgets:
         ]
         return self.widget(("", "itemhistory"), title, place, fields, refers=True)
 
-    def comb(self, pattern, label, title, place):
-        """One cell for each discovered state, red or green."""
+    def comb(self, pattern, label, title, place, colors=STATES):
+        """One cell for each discovered item, by default a state: red, green, or grey if it is unknown."""
         fields = [
             string("items.0", pattern),
             string("primary_label", label),
             integer("secondary_label_decimal_places", 0),
-            *thresholds([("0", RED), ("1", GREEN)]),
+            *thresholds(colors),
         ]
         return self.widget(("", "honeycomb"), title, place, fields, refers=True)
 
-    def problems(self, title, place):
-        """Open problems, with the reason in the name."""
-        open_only = 3
+    def problems(self, title, place, scope=None):
+        """Open problems, with the reason in the name; `scope`: only with this value of the tag."""
+        open_only, equals = 3, 1
         fields = [integer("show", open_only), integer("show_opdata", 1), integer("show_timeline", 0)]
+        if scope:
+            fields += [string("tags.0.tag", "scope"), integer("tags.0.operator", equals), string("tags.0.value", scope)]
         return self.widget(("", "problems"), title, place, fields, refers=True)
 
     def gauge(self, key, title, place, colors):
@@ -145,6 +151,6 @@ def page(name, *widgets):
     return {"name": name, "widgets": list(widgets)}
 
 
-def label(subject):
+def label(subject, item=STATE.split()[-1].capitalize()):
     """The text of a honeycomb's cell: what is between the subject, a regular expression, and the last part of an item's name."""
-    return f'{{{{ITEM.NAME}}.regsub("^{subject}(.*): {STATE.split()[-1].capitalize()}$", "\\1")}}'
+    return f'{{{{ITEM.NAME}}.regsub("^{subject}(.*): {item}$", "\\1")}}'

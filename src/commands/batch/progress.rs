@@ -1,9 +1,10 @@
 //! The progress bar of a batch, on standard error if that is a terminal.
 
 use std::io;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use crate::os::standard_streams::write_error_within;
 use crate::output::summary::Summary;
 
 /// The minimum time between two updates.
@@ -39,15 +40,16 @@ impl ProgressBar {
             return;
         }
         self.drawn = Some(now);
-        // A closed terminal does not affect the run.
-        let _ = io::stderr().write_all(line(summary, self.targets).as_bytes());
+        // A closed or stopped terminal does not affect the run.
+        let line = line(summary, self.targets);
+        write_error_within(line.as_bytes(), Duration::ZERO);
     }
 }
 
 impl Drop for ProgressBar {
     fn drop(&mut self) {
         if self.drawn.is_some() {
-            let _ = io::stderr().write_all(b"\r\x1b[K");
+            write_error_within(b"\r\x1b[K", Duration::ZERO);
         }
     }
 }

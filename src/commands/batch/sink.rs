@@ -7,8 +7,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::commands::batch::output::StoppableOutput;
 use crate::commands::batch::progress::ProgressBar;
+use crate::commands::stoppable_output::StoppableOutput;
 use crate::engine::{Bound, Sink};
 use crate::failure::{Failure, Status};
 use crate::os::stop::StopHandle;
@@ -59,6 +59,11 @@ impl<'b> BatchSink<'b> {
             BatchFormat::Text => Mode::Table(ResultTable::new(targets), ProgressBar::new(targets)),
         };
         let summary = Summary::new(batch.duplicates, batch.invalid.count);
+        // Only these outputs have a place for them.
+        let summary = match batch.wanted.format {
+            BatchFormat::Json | BatchFormat::Text => summary.with_causes(),
+            BatchFormat::Sender | BatchFormat::Ndjson => summary,
+        };
         let mut sink = Self {
             summary,
             batch,
@@ -132,7 +137,8 @@ impl<'b> BatchSink<'b> {
         })
     }
 
-    /// Writes the table with this summary line, with `-o text`. Erases the progress bar.
+    /// Writes the table, the common causes of the failures and this summary line, with `-o text`.
+    /// Erases the progress bar.
     ///
     /// # Errors
     /// Errors of the writer.
@@ -146,7 +152,12 @@ impl<'b> BatchSink<'b> {
             return Ok(());
         };
         *progress = None;
-        table.write(&self.batch.plans, summary, colors, out)
+        let plans = &self.batch.plans;
+        table.write(plans, colors, out)?;
+        for line in self.summary.cause_lines(plans) {
+            writeln!(out, "{line}")?;
+        }
+        writeln!(out, "{summary}")
     }
 
     /// Prints the buffered lines, with `-o ndjson`.
@@ -189,6 +200,10 @@ impl Sink for BatchSink<'_> {
 
     fn held_back(&mut self, bound: Bound) {
         *self.held_back.entry(bound).or_default() += 1;
+    }
+
+    fn measures_exchange(&self) -> bool {
+        self.batch.wanted.publishes_exchange()
     }
 
     fn before_wait(&mut self) {

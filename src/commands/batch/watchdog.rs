@@ -86,6 +86,10 @@ impl<K: Sink> Sink for WatchedSink<'_, K> {
         self.0.lock().deliver(report);
     }
 
+    fn measures_exchange(&self) -> bool {
+        self.0.lock().measures_exchange()
+    }
+
     fn before_wait(&mut self) {
         self.0.lock().before_wait();
     }

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io;
-use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,9 +9,17 @@ use foldhash::fast::RandomState;
 
 use crate::engine::Observed;
 use crate::engine::dns::ResolvedAddresses;
-use crate::engine::session::action::{Action, AttemptId, Event, PeerRefusal};
+use crate::engine::session::action::{
+    Action, AttemptId, Event, PeerRefusal, TraceAction, TraceEvent, TraceReply,
+};
 use crate::os::socket::TcpInfo;
+use crate::os::standard_streams::write_error_within;
 use crate::plan::{AddressSelection, Close, Plan, redact};
+
+/// The maximum number of bytes that wait for the reader of standard error.
+const MAX_UNREAD: usize = 1 << 20;
+/// The last line of a transcript that its reader did not read fast enough.
+const INCOMPLETE: &[u8] = b"the rest is left out, because standard error was not read\n";
 
 /// Writes the transcript. Secrets are redacted, also those that arrive in several parts.
 #[derive(Debug, Default)]
@@ -21,6 +27,10 @@ pub struct TranscriptWriter {
     /// The last received bytes of each connection, as many as the longest secret has: a secret may
     /// start there.
     tails: HashMap<AttemptId, Vec<u8>, RandomState>,
+    /// The lines that the reader of standard error has not accepted yet.
+    unread: Vec<u8>,
+    /// Whether lines were left out.
+    is_incomplete: bool,
 }
 
 impl TranscriptWriter {
@@ -38,8 +48,28 @@ impl TranscriptWriter {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{:>11.3} ms  {line}", at.as_secs_f64() * 1000.0);
         }
-        // A closed standard error loses the transcript, not the result.
-        let _ = io::stderr().write_all(text.as_bytes());
+        self.print(text.as_bytes());
+    }
+
+    /// Writes as many lines as the reader accepts, without waiting for it: that would be a part of
+    /// the times of the probe.
+    fn print(&mut self, lines: &[u8]) {
+        if self.unread.len() + lines.len() > MAX_UNREAD {
+            self.is_incomplete = true;
+        } else if !self.is_incomplete {
+            self.unread.extend_from_slice(lines);
+        }
+        let written = write_error_within(&self.unread, Duration::ZERO);
+        self.unread.drain(..written);
+    }
+
+    /// Writes the rest of the lines, as far as the reader accepts them within this time. A closed
+    /// standard error, or one that nobody reads, loses the transcript, not the result.
+    pub fn finish(mut self, time: Duration) {
+        if self.is_incomplete {
+            self.unread.extend_from_slice(INCOMPLETE);
+        }
+        write_error_within(&self.unread, time);
     }
 
     fn received(&mut self, plan: &Plan, id: AttemptId, bytes: &[u8]) -> Vec<String> {
@@ -87,7 +117,10 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
             "{}TLS handshake completed; the peer requested a client certificate and may still refuse",
             attempt(plan, *id)
         )],
-        Event::Accepted(id) => vec![format!("{}TLS: the peer accepted us", attempt(plan, *id))],
+        Event::ProbablyAccepted(id) => vec![format!(
+            "{}TLS: received a session ticket; the peer has probably accepted us",
+            attempt(plan, *id)
+        )],
         Event::LayerDone(id) => vec![format!("{}TLS: nothing is left to do", attempt(plan, *id))],
         Event::LayerFailed(id, error) => vec![format!(
             "{}TLS: {}",
@@ -106,6 +139,7 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
         ),
         Event::Continued(_) | Event::Facts(..) | Event::Incomplete(..) => Vec::new(),
         Event::PeerClosed(id) => vec![format!("{}the peer sent FIN", attempt(plan, *id))],
+        Event::Trace(id, event) => vec![format!("{}{}", attempt(plan, *id), trace_event(event))],
         Event::Failed(id, failure, info) => {
             vec![format!(
                 "{}{failure}{}",
@@ -113,6 +147,20 @@ fn event_lines(plan: &Plan, event: &Event<'_>) -> Vec<String> {
                 facts(info.as_ref())
             )]
         }
+    }
+}
+
+fn trace_event(event: &TraceEvent) -> String {
+    match event {
+        TraceEvent::Permitted => "trace the path, because the SYN is unanswered".to_owned(),
+        TraceEvent::Sent(syn) => format!("SYN {syn} of the trace sent"),
+        TraceEvent::Answered(syn, TraceReply::Answer(from, answer)) => {
+            format!("SYN {syn} of the trace: {from}: {answer}")
+        }
+        TraceEvent::Answered(syn, TraceReply::Failed(failure)) => {
+            format!("SYN {syn} of the trace: {failure}")
+        }
+        TraceEvent::PeerClosed(syn) => format!("SYN {syn} of the trace: the peer sent FIN"),
     }
 }
 
@@ -127,7 +175,11 @@ fn action_lines(plan: &Plan, action: &Action) -> Vec<String> {
             bytes.len(),
             &plan.spec.redact_bytes(bytes),
         ),
-        Action::Continue(_) => Vec::new(),
+        Action::Trace(id, TraceAction::Syn(number, hop, address)) => vec![format!(
+            "{}SYN {number} of the trace, to {address}: time to live {hop}",
+            attempt(plan, *id)
+        )],
+        Action::Continue(_) | Action::Trace(..) => Vec::new(),
         Action::Explain(id, text) => vec![format!("{}{text}", attempt(plan, *id))],
         Action::Shutdown(id) => vec![format!(
             "{}the result is known; send FIN and read until the peer closes",

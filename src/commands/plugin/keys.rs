@@ -37,7 +37,7 @@ pub const KEYS: [KeyName; 4] = [
 /// The request of a key with its parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ItemKey {
-    /// `tcp.check[host,port,service,output,timeout]`.
+    /// `tcp.check[host,port,service,output,timeout,path]`.
     Check(CheckKey),
     /// A key that probes many targets or prints rows.
     Long(LongKey),
@@ -83,6 +83,7 @@ pub struct CheckKey {
     service: String,
     output: String,
     timeout: String,
+    path: String,
 }
 
 impl CheckKey {
@@ -94,8 +95,9 @@ impl CheckKey {
             service,
             output,
             timeout,
+            path,
         } = self;
-        [host, port, service, output, timeout]
+        [host, port, service, output, timeout, path]
             .iter()
             .map(|text| text.len())
             .sum()
@@ -116,6 +118,7 @@ impl CheckKey {
                     config: config.map(str::to_owned),
                     ..NetworkArgs::default()
                 },
+                path: given(&self.path),
                 ..ProbeArgs::default()
             },
             verbose: false,
@@ -131,8 +134,8 @@ pub fn read(key: &str, mut parameters: Vec<String>) -> Result<ItemKey, KeyError>
     let has_more_than = |most: usize| parameters.iter().skip(most).any(|text| !text.is_empty());
     let source = parameters.first().map_or("", String::as_str);
     let wrong = match (key, source) {
-        ("tcp.check", _) if has_more_than(5) => {
-            Some(format!("tcp.check has at most 5 parameters: {QUOTE}"))
+        ("tcp.check", _) if has_more_than(6) => {
+            Some(format!("tcp.check has at most 6 parameters: {QUOTE}"))
         }
         ("tcp.batch", _) if has_more_than(2) => {
             Some(format!("tcp.batch has at most 2 parameters: {QUOTE}"))
@@ -169,6 +172,7 @@ pub fn read(key: &str, mut parameters: Vec<String>) -> Result<ItemKey, KeyError>
                 service: parameter(2),
                 output: parameter(3),
                 timeout: parameter(4),
+                path: parameter(5),
             }))
         }
         "tcp.batch" => Ok(ItemKey::Long(LongKey::Batch(parameter(0), parameter(1)))),
@@ -216,6 +220,7 @@ mod tests {
                 service: String::new(),
                 output: String::new(),
                 timeout: String::new(),
+                path: String::new(),
             }))
         };
         assert_eq!(of("tcp.check", &[]), all("127.0.0.1"));
@@ -233,7 +238,7 @@ mod tests {
     #[test]
     fn too_many_parameters_are_an_error() {
         for (key, parameters) in [
-            ("tcp.check", &["h", "1", "", "", "", "x"][..]),
+            ("tcp.check", &["h", "1", "", "", "", "on", "x"][..]),
             ("tcp.batch", &["a", "512K", "b"]),
             ("tcp.discovery", &["ports", "h", "22", "443"]),
             ("tcp.discovery", &["open", "h", "22", "443"]),

@@ -92,4 +92,9 @@ impl Sink for Answers<'_> {
         crate::commands::panic_if_tested_at(&format!("port {}", report.plan.target.port));
         self.0.answer_check(&report);
     }
+
+    /// Most requests are for documents.
+    fn measures_exchange(&self) -> bool {
+        true
+    }
 }

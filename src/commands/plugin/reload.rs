@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 use crate::commands::plugin::agent::AgentWriter;
 use crate::commands::plugin::keys::CheckKey;
 use crate::os::files::FileVersion;
@@ -45,7 +47,7 @@ pub struct Reloading {
     targets: Loaded<Arc<Configuration>>,
     policy: Loaded<Arc<Policy>>,
     /// The plans of the configuration in force, by their key and deadline.
-    kept: HashMap<(CheckKey, Duration), (Instant, Arc<Check>)>,
+    kept: HashMap<(CheckKey, Duration), (Instant, Arc<Check>), RandomState>,
 }
 
 /// Something that was read from files.
@@ -127,7 +129,7 @@ impl Reloading {
             services: Loaded::empty(),
             targets: Loaded::empty(),
             policy: Loaded::empty(),
-            kept: HashMap::new(),
+            kept: HashMap::default(),
         }
     }
 

@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 use crate::commands::internal_error;
 use crate::commands::plugin::agent::AgentWriter;
 use crate::failure::{Failure, Status};
@@ -45,7 +47,7 @@ struct RequestsShared {
 #[derive(Debug, Default)]
 struct RequestsState {
     /// By their index, which is also that of the plan.
-    requests: HashMap<u32, UnansweredRequest>,
+    requests: HashMap<u32, UnansweredRequest, RandomState>,
     next: u32,
     /// When the thread checks the requests next; `None` if there are no requests.
     looks: Option<Instant>,

@@ -19,7 +19,7 @@ use crate::plan::expression::{Regex, next_state};
 
 /// No offset: the group has not begun or not ended.
 const NONE: u32 = u32::MAX;
-/// The threads that begin here have no row.
+/// The row of a thread that begins at the current byte: none.
 const NO_ROW: usize = usize::MAX;
 /// The kinds of bytes that assertions tell apart.
 const KINDS: [u8; 4] = [b'\n', b'\r', b'a', b' '];
@@ -38,7 +38,7 @@ pub struct Simulation {
     end: Option<usize>,
     /// The offsets of its groups.
     groups: Vec<u32>,
-    /// The offsets of the groups of the match that ends where the data end so far, if there is one.
+    /// The offsets of the groups of the match that ends at the last byte received so far, if any.
     last_groups: Vec<u32>,
     closed: Closed,
 }
@@ -54,7 +54,7 @@ struct Closed {
     visited: Vec<u32>,
     visit: u32,
     stack: Vec<Frame>,
-    /// The row of the thread that is being followed; after a match, the groups of the match.
+    /// The row of the thread that is followed at present; after a match, the groups of the match.
     row: Vec<u32>,
     /// Whether an assertion was tested that the next byte decides.
     has_looked_ahead: bool,
@@ -218,7 +218,8 @@ impl Simulation {
         self.at += 1;
     }
 
-    /// The state where no match may end after this offset, and this byte is there.
+    /// The state at the bound: no match may end later. `byte` is the byte at the bound; an assertion
+    /// such as `$` may depend on it.
     fn at_bound(
         &mut self,
         regex: &Regex,
@@ -243,7 +244,7 @@ impl Simulation {
         }
     }
 
-    /// The state when all bytes so far are taken.
+    /// The state after all bytes that were received so far.
     fn at_end(
         &mut self,
         regex: &Regex,
@@ -277,7 +278,7 @@ impl Simulation {
     }
 }
 
-/// Whether a match may begin where this byte follows, or nothing does.
+/// Whether a match may begin before this byte; `None` is the end of the data.
 fn may_begin_with(regex: &Regex, next: Option<u8>) -> bool {
     match (regex.first_bytes(), next) {
         (Some(first), Some(next)) => first.get(usize::from(next)) != Some(&false),
@@ -286,7 +287,7 @@ fn may_begin_with(regex: &Regex, next: Option<u8>) -> bool {
     }
 }
 
-/// Where states are visited.
+/// The position at which states are visited.
 #[derive(Clone, Copy)]
 struct Here {
     previous: Option<u8>,
@@ -295,7 +296,7 @@ struct Here {
 }
 
 impl Here {
-    /// Whether an assertion holds. None depends on more than the two bytes around.
+    /// Whether an assertion holds. No assertion depends on more than the two adjacent bytes.
     fn matches(self, regex: &Regex, look: Look) -> bool {
         let around = [
             self.previous.unwrap_or_default(),

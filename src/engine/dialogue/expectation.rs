@@ -282,8 +282,9 @@ fn states<'p>(
             Haystack::Text => bytes,
         };
         let mut state = matcher.feed(pattern, bytes, bound, budget);
-        // A match that continues past the bound does not end there.
-        let is_settled = input != Input::MoreMayCome && received.fill() != Fill::Past;
+        // Of a match that continues past the bound, the part before it counts, as it does if the
+        // peer pauses there: the result does not depend on a pause.
+        let is_settled = input != Input::MoreMayCome || received.fill() == Fill::Past;
         if is_settled && !matcher.is_behind() {
             state = matcher.settle();
         }

@@ -11,7 +11,7 @@ use crate::plan::pattern::Haystack;
 /// Received bytes, in every form that patterns are matched against.
 #[derive(Debug)]
 pub struct Received {
-    /// The bytes; those before `start` are dropped, and moved out of the way from time to time.
+    /// The bytes. Those before `start` are no longer used; their memory is released in larger parts.
     bytes: Vec<u8>,
     start: usize,
     /// The most bytes that may be received before a match ends.

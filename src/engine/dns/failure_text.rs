@@ -7,7 +7,6 @@ use crate::address::HostName;
 use crate::engine::dns::message::RecordKind;
 use crate::engine::dns::result::{QueryResult, ServerError, Severity, record_error};
 use crate::engine::dns::server::NameServer;
-use crate::engine::lateness;
 use crate::escape::escaped_prefix;
 use crate::failure::{Failure, Status};
 use crate::plan::Family;
@@ -122,15 +121,23 @@ impl LookupFailure<'_> {
             .iter()
             .position(|other| *other == class)
             .unwrap_or_default();
+        let mut shared = None;
         if let Some(queried) = self.queried.get(deciding) {
             if self.queried.len() > 1 {
                 text.push_str(&escaped_prefix(&queried.name, MAX_NAME_CHARS));
                 text.push_str(": ");
             }
             text.push_str(&self.cause(class, &queried.results));
+            // An answer about this name says nothing about others.
+            if !matches!(class, FailureClass::NxDomain | FailureClass::NoAddress) {
+                shared = Some(self.server_errors(class, &queried.results).into());
+            }
         }
         self.push_others(&mut text, &classes, deciding);
-        Failure::new(class.status(), text)
+        Failure {
+            shared,
+            ..Failure::new(class.status(), text)
+        }
     }
 
     /// Whether a server returned that there is no address, so that more time would not change it.
@@ -145,13 +152,10 @@ impl LookupFailure<'_> {
         )
     }
 
-    /// The failure of a lookup that this process was late with.
-    pub fn late(&self) -> Failure {
+    /// The failure of a lookup that had too little time on this machine, for this cause.
+    pub fn local(&self, cause: &str) -> Failure {
         let name = escaped_prefix(self.name.as_str(), MAX_NAME_CHARS);
-        Failure::new(
-            Status::LocalError,
-            format!("resolve {name}: {}", lateness::CAUSE),
-        )
+        Failure::new(Status::LocalError, format!("resolve {name}: {cause}")).sharing(cause)
     }
 
     /// Appends the candidates that did not decide the result.
@@ -188,7 +192,9 @@ impl LookupFailure<'_> {
             FailureClass::Local
             | FailureClass::Unreachable
             | FailureClass::Silence
-            | FailureClass::ServerError => self.server_errors(class, results),
+            | FailureClass::ServerError => {
+                format!("{}{}", self.server_errors(class, results), missing(results))
+            }
         }
     }
 
@@ -232,17 +238,20 @@ impl LookupFailure<'_> {
         } else {
             groups.join("; ")
         };
-        // One family may be known to be missing while the query for the other failed.
-        let missing = results
-            .iter()
-            .find_map(|(kind, result)| match (kind, result) {
-                (RecordKind::A, QueryResult::NoData(_)) => Some(", and no IPv4 address"),
-                (RecordKind::Aaaa, QueryResult::NoData(_)) => Some(", and no IPv6 address"),
-                _ => None,
-            })
-            .unwrap_or_default();
-        format!("{lead}{errors}{missing}")
+        format!("{lead}{errors}")
     }
+}
+
+/// The family that is known to be missing although the query for the other failed.
+fn missing(results: &[(RecordKind, QueryResult)]) -> &'static str {
+    results
+        .iter()
+        .find_map(|(kind, result)| match (kind, result) {
+            (RecordKind::A, QueryResult::NoData(_)) => Some(", and no IPv4 address"),
+            (RecordKind::Aaaa, QueryResult::NoData(_)) => Some(", and no IPv6 address"),
+            _ => None,
+        })
+        .unwrap_or_default()
 }
 
 /// The most severe error of each server over all record types.

@@ -25,6 +25,10 @@ const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// Longest canonical name that is reported, in characters.
 const MAX_CANONICAL_CHARS: usize = 255;
 
+/// The cause if a lookup was suspended for long.
+const NO_SOCKET: &str =
+    "not all names could be looked up at once, because each lookup needs descriptors";
+
 /// A lookup in progress.
 #[derive(Debug)]
 pub struct Lookup {
@@ -45,17 +49,22 @@ pub struct Lookup {
     actions: QueryActions,
     /// How late it was with queries that it had to send.
     delay: Duration,
+    /// Set while it has no sockets: the time at which they were closed for other lookups.
+    suspended_at: Option<Instant>,
+    /// How long it was suspended before, or queued.
+    suspended_for: Duration,
     result: Option<LookupResult>,
 }
 
 impl Lookup {
-    /// Starts a lookup. `rotation` is the index of the first server for `options rotate`, modulo
-    /// the number of servers.
+    /// Starts a lookup that was queued for this time. `rotation` is the index of the first server
+    /// for `options rotate`, modulo the number of servers.
     pub fn new(
         name: &HostName,
         family: Family,
         conf: Arc<ResolvConf>,
         rotation: usize,
+        queued_for: Duration,
         now: Instant,
         deadline: Instant,
     ) -> Self {
@@ -78,6 +87,8 @@ impl Lookup {
             deadline,
             actions: QueryActions::default(),
             delay: Duration::ZERO,
+            suspended_at: None,
+            suspended_for: queued_for,
             result: None,
         };
         lookup.query_candidate(now);
@@ -151,6 +162,27 @@ impl Lookup {
         self.advance(now);
     }
 
+    /// Closes the sockets, because other lookups need them. Nothing is queried until
+    /// [`resume`](Self::resume), and a late answer is lost.
+    pub fn suspend(&mut self, now: Instant) {
+        self.suspended_at.get_or_insert(now);
+        for query in &mut self.queries {
+            query.suspend(&mut self.actions);
+        }
+    }
+
+    /// Continues a suspended lookup.
+    pub fn resume(&mut self, now: Instant) {
+        let Some(since) = self.suspended_at.take() else {
+            return;
+        };
+        self.suspended_for += now.saturating_duration_since(since);
+        for query in &mut self.queries {
+            query.resume(now, &mut self.actions);
+        }
+        self.advance(now);
+    }
+
     /// When to call `expire`; `None` once the lookup has ended.
     pub fn next_wake(&self) -> Option<Instant> {
         if self.result.is_some() {
@@ -188,8 +220,9 @@ impl Lookup {
             queried: &queried,
         };
         let is_complete = self.current + 1 >= self.candidates.len();
-        let was_late = self.was_late() && !(is_complete && failure.is_conclusive());
-        let late = was_late.then(|| failure.late());
+        let is_final = is_complete && failure.is_conclusive();
+        let late = self.lack_of_time().filter(|_| !is_final);
+        let late = late.map(|cause| failure.local(cause));
         let failure = failure.failure();
         // A missing resource of this machine is the more useful reason.
         Err(late
@@ -219,12 +252,18 @@ impl Lookup {
         self.delay = self.delay.saturating_add(lateness::counted(time));
     }
 
-    /// Whether this process was so late that the servers had much less time than they should have.
-    fn was_late(&self) -> bool {
-        lateness::is_much(
-            self.delay,
-            self.deadline.saturating_duration_since(self.start),
-        )
+    /// Why the servers had much less time than they should have, if they did.
+    fn lack_of_time(&self) -> Option<&'static str> {
+        let limit = self.deadline.saturating_duration_since(self.start);
+        let suspended_at = self.suspended_at.unwrap_or(self.deadline);
+        let suspended = self.suspended_for + self.deadline.saturating_duration_since(suspended_at);
+        if lateness::is_much(self.delay, limit) {
+            Some(lateness::CAUSE)
+        } else if lateness::is_much(self.delay.saturating_add(suspended), limit) {
+            Some(NO_SOCKET)
+        } else {
+            None
+        }
     }
 
     /// Starts the queries for the current candidate.
@@ -259,6 +298,11 @@ impl Lookup {
             )
         };
         self.queries = kinds.iter().map(start).collect();
+        if self.suspended_at.is_some() {
+            for query in &mut self.queries {
+                query.suspend(&mut self.actions);
+            }
+        }
     }
 
     /// Continues after an event: ends the lookup or queries the next candidate, if all queries of

@@ -369,6 +369,28 @@ impl Query {
         Some(timer.map_or(self.deadline, |timer| timer.min(self.deadline)))
     }
 
+    /// Closes the sockets of the query, which then only waits for [`resume`](Self::resume) or for
+    /// its deadline. The server whose answer it waited for is queried again.
+    pub fn suspend(&mut self, actions: &mut QueryActions) {
+        for attempt in std::mem::take(&mut self.open) {
+            if let Some(error) = attempt.silence() {
+                record_error(&mut self.errors, attempt.server, error);
+            }
+            if Some(attempt.id) == self.current {
+                self.schedule.push_front(attempt.server);
+            }
+            actions.push(attempt.close_action());
+        }
+        self.current = None;
+    }
+
+    /// Continues a suspended query.
+    pub fn resume(&mut self, now: Instant, actions: &mut QueryActions) {
+        if self.result.is_none() && self.current.is_none() {
+            self.try_next_server(now, actions);
+        }
+    }
+
     fn find(&mut self, id: QueryAttemptId) -> Option<&mut QueryAttempt> {
         self.open.iter_mut().find(|attempt| attempt.id == id)
     }

@@ -31,6 +31,10 @@ pub trait Resolver: fmt::Debug {
     /// Whether a lookup would start at once. One that is queued spends its own deadline waiting.
     fn has_capacity(&self) -> bool;
 
+    /// How many requests wait for a lookup that has been silent for longer than most answers take.
+    /// They need no connection yet, so they do not count as in flight.
+    fn silent_requests(&self) -> usize;
+
     /// Whether this machine lacked a resource for a query since the last call.
     fn ran_out_of_sockets(&mut self) -> bool;
 
@@ -53,6 +57,10 @@ pub trait Resolver: fmt::Debug {
 
     /// Runs the timers that are due.
     fn expire(&mut self, registry: &Registry, now: Instant);
+
+    /// Runs the timers of this request if they are due. One call of [`expire`](Self::expire) may leave
+    /// some, and a request that has reached its deadline needs its result.
+    fn expire_request(&mut self, registry: &Registry, key: usize, now: Instant);
 
     /// When to call [`expire`](Self::expire) and take results; may be in the past.
     fn next_wake(&self) -> Option<Instant>;

@@ -2,11 +2,18 @@
 //!
 //! Requests for the same name share one lookup, and an answer is reused for one second.
 //!
-//! At most 64 lookups over all threads wait for their first 100 ms: this limits the load of the
-//! name servers. A lookup that is not answered by then no longer counts, so that unanswered lookups
-//! do not use the capacity for other names; its sockets, at most four, stay open. The number of
-//! lookups with sockets is limited too, to 1024 and by the descriptor limit. The others are queued,
-//! and their deadlines keep running.
+//! The load of the name servers is limited: at most 64 lookups over all threads wait for their first
+//! 100 ms. A lookup that is not answered by then is *silent*. It no longer counts, and allows one
+//! more lookup to wait: names that no server answers would otherwise delay all others, and the load
+//! at most doubles in each 100 ms.
+//!
+//! A silent lookup keeps its sockets, at most four, until the sockets of all lookups reach a part of
+//! the descriptor limit. Then the sockets of the lookup that has been silent for the longest time
+//! are closed for a name that was not queried yet: the lookup is *suspended*. It is continued with new
+//! queries when no other name has started for 100 ms and there are sockets again.
+//!
+//! At most 16384 lookups over all threads are in progress. The others are queued, and their
+//! deadlines keep running.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,14 +42,19 @@ use crate::os::errno::short_cause;
 use crate::os::socket::descriptor_limit;
 use crate::plan::Family;
 
-/// Limit on lookups in their first [`COUNTED_FOR`], over all threads.
+/// Limit on lookups in their first [`COUNTED_FOR`], over all threads, in addition to the number of
+/// silent ones.
 const MAX_COUNTED: usize = 64;
-/// How long a lookup counts against [`MAX_COUNTED`]. Most answers are faster; a recursive server
-/// that needs longer for one name can answer other queries in the meantime.
+/// How long a lookup counts against [`MAX_COUNTED`] before it is silent. Most answers are faster; a
+/// recursive server that needs longer for one name can answer other queries in the meantime.
 const COUNTED_FOR: Duration = Duration::from_millis(100);
-/// Limit on lookups with sockets, over all threads.
-const MAX_RUNNING: usize = 1024;
-/// No lookup starts while sockets of lookups take more than this part of the descriptor limit.
+/// How long a lookup has to be silent before it is suspended to continue another one.
+const SUSPENDED_AFTER: Duration = Duration::from_millis(300);
+/// Limit on lookups suspended to start one.
+const MAX_SUSPENDED: usize = 4;
+/// Limit on lookups in progress, over all threads. Each takes about 1.5 KiB.
+const MAX_RUNNING: usize = 1 << 14;
+/// Lookups are suspended while their sockets take more than this part of the descriptor limit.
 const DESCRIPTOR_SHARE: u64 = 2;
 /// Most datagrams handled per socket and call, so that a flood does not delay other work.
 const MAX_DATAGRAMS: usize = 256;
@@ -50,6 +62,9 @@ const MAX_DATAGRAMS: usize = 256;
 const REUSE_FOR: Duration = Duration::from_secs(1);
 /// Limit on answers kept for reuse.
 const MAX_RECENT: usize = 4096;
+/// Limit on lookups whose timers run per call. With the queries of the next attempt, each takes up to
+/// 100 us.
+const MAX_EXPIRED: usize = 16;
 /// Limit on lookups started per call, so that other work of the event loop is not delayed.
 const MAX_STARTS: usize = 64;
 
@@ -69,7 +84,7 @@ pub struct StubResolver {
     /// Requests that wait until the files can be read.
     delayed: Vec<DelayedRequest>,
     delayed_until: Option<Instant>,
-    /// Number of lookups with sockets.
+    /// Number of lookups that have started, suspended ones included.
     running: usize,
     max_running: usize,
     /// How many sockets the descriptor limit allows; unknown until the first lookup.
@@ -79,6 +94,14 @@ pub struct StubResolver {
     max_counted: usize,
     /// When each lookup ceases to count, in ascending order. Those that have ended are skipped.
     counted_until: VecDeque<(Instant, u64)>,
+    /// The silent lookups, and since when each of them is.
+    silent: BTreeSet<(Instant, u64)>,
+    /// Number of requests that wait for silent or suspended lookups.
+    silent_requests: usize,
+    /// The suspended lookups in the order in which they continue. Those that have ended are skipped.
+    suspended: VecDeque<u64>,
+    /// No suspended lookup continues before this time, so that new ones come first.
+    resume_at: Option<Instant>,
     /// Answers younger than [`REUSE_FOR`], and older ones until the map is full.
     recent: HashMap<LookupName, (Instant, ResolvedAddresses), RandomState>,
     /// Set if queued lookups can start, but only in the next turn of the event loop.
@@ -125,10 +148,29 @@ struct SharedLookup {
     lookup: Option<Lookup>,
     waiters: Vec<LookupWaiter>,
     timer: Option<Instant>,
-    /// Whether it counts against [`MAX_COUNTED`].
-    is_counted: bool,
+    phase: LookupPhase,
     /// The open attempts, each with its index in `sockets`.
     sockets: Vec<(QueryAttemptId, usize)>,
+}
+
+/// What the limits have to know of a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LookupPhase {
+    /// It waits for its start.
+    Queued,
+    /// It counts against [`MAX_COUNTED`].
+    Counted,
+    /// It has not been answered for [`COUNTED_FOR`], since this time.
+    Silent(Instant),
+    /// Its sockets were closed for other lookups.
+    Suspended,
+}
+
+impl SharedLookup {
+    /// Whether it is silent or suspended.
+    fn is_silent(&self) -> bool {
+        matches!(self.phase, LookupPhase::Silent(_) | LookupPhase::Suspended)
+    }
 }
 
 /// A request that waits for a lookup.
@@ -188,6 +230,10 @@ impl StubResolver {
             counted: 0,
             max_counted: MAX_COUNTED,
             counted_until: VecDeque::new(),
+            silent: BTreeSet::new(),
+            silent_requests: 0,
+            suspended: VecDeque::new(),
+            resume_at: None,
             recent: HashMap::default(),
             start_queued_at: None,
             timers: BTreeSet::new(),
@@ -210,6 +256,10 @@ impl Resolver for StubResolver {
 
     fn has_capacity(&self) -> bool {
         self.queue.is_empty() && self.delayed.is_empty() && self.may_start()
+    }
+
+    fn silent_requests(&self) -> usize {
+        self.silent_requests
     }
 
     fn ran_out_of_sockets(&mut self) -> bool {
@@ -270,6 +320,7 @@ impl Resolver for StubResolver {
                     waiter.joined = Joined::Later;
                 }
                 shared.waiters.push(waiter);
+                self.silent_requests += usize::from(shared.is_silent());
             }
             return self.wake_by(id, deadline);
         }
@@ -281,7 +332,7 @@ impl Resolver for StubResolver {
             lookup: None,
             waiters: vec![waiter],
             timer: None,
-            is_counted: false,
+            phase: LookupPhase::Queued,
             sockets: Vec::new(),
         });
         self.start_queued(registry, now);
@@ -295,6 +346,7 @@ impl Resolver for StubResolver {
         };
         if let Some(shared) = self.lookups.get_mut(&id) {
             shared.waiters.retain(|waiter| waiter.key != key);
+            self.silent_requests -= usize::from(shared.is_silent());
             if shared.waiters.is_empty() {
                 // The next queued lookup starts in the next turn of the loop, because this method
                 // has no clock. Any time in the past causes that.
@@ -320,36 +372,40 @@ impl Resolver for StubResolver {
                 }
             }
         }
-        let mut due = Vec::new();
-        while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
-            self.timers.pop_first();
-            due.push(id);
-        }
-        for id in due {
-            self.collect(id, now);
-            let Some(shared) = self.lookups.get_mut(&id) else {
-                continue;
+        for _ in 0..MAX_EXPIRED {
+            let first = self.timers.first().copied();
+            let Some((at, id)) = first.filter(|(at, _)| *at <= now) else {
+                break;
             };
-            shared.timer = None;
-            if let Some(lookup) = &mut shared.lookup {
-                lookup.expire(now);
-                self.perform_actions(registry, id, now);
-            }
-            self.answer_overdue(id, now);
+            self.timers.remove(&(at, id));
+            self.expire_lookup(registry, id, now);
         }
         self.start_queued(registry, now);
+    }
+
+    fn expire_request(&mut self, registry: &Registry, key: usize, now: Instant) {
+        self.start_delayed(registry, now);
+        let lookup = self.by_key.get(&key).copied();
+        let is_due = |id: &u64| {
+            let timer = self.lookups.get(id).and_then(|shared| shared.timer);
+            timer.is_some_and(|at| at <= now)
+        };
+        if let Some(id) = lookup.filter(is_due) {
+            self.expire_lookup(registry, id, now);
+        }
     }
 
     fn next_wake(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let finished = self.finished_at.filter(|_| !self.finished.is_empty());
         let counted = self.counted_until.front().map(|(at, _)| *at);
-        let counted = counted.filter(|_| self.counted >= self.max_counted);
+        let counted = counted.filter(|_| !self.may_start() || !self.suspended.is_empty());
         [
             timer,
             self.start_queued_at,
             finished,
             counted,
+            self.next_resume(),
             self.delayed_until,
             self.unread_since,
         ]
@@ -364,12 +420,33 @@ impl Resolver for StubResolver {
 }
 
 impl StubResolver {
+    /// Whether one more lookup may start.
     fn may_start(&self) -> bool {
-        self.counted < self.max_counted
+        self.may_query()
             && self.running < self.max_running
-            && self
-                .max_sockets
-                .is_none_or(|most| self.sockets.len() < most)
+            && (self.has_socket() || !self.silent.is_empty())
+    }
+
+    /// Whether the load of the name servers allows one more lookup.
+    fn may_query(&self) -> bool {
+        self.counted < self.max_counted + self.silent.len()
+    }
+
+    /// When a suspended lookup may continue, unless other events come first.
+    fn next_resume(&self) -> Option<Instant> {
+        if self.suspended.is_empty() || !self.queue.is_empty() || !self.may_query() {
+            return None;
+        }
+        if self.has_socket() {
+            return self.resume_at;
+        }
+        let silent = self.silent.first().map(|(at, _)| *at + SUSPENDED_AFTER);
+        silent.max(self.resume_at.filter(|_| silent.is_some()))
+    }
+
+    fn has_socket(&self) -> bool {
+        self.max_sockets
+            .is_none_or(|most| self.sockets.len() < most)
     }
 
     /// Hands what a socket has received to its lookup, and returns the lookup.
@@ -399,6 +476,22 @@ impl StubResolver {
             }
         }
         Some(owner.lookup)
+    }
+
+    /// Runs the timers of a lookup.
+    fn expire_lookup(&mut self, registry: &Registry, id: u64, now: Instant) {
+        self.collect(id, now);
+        let Some(shared) = self.lookups.get_mut(&id) else {
+            return;
+        };
+        if let Some(at) = shared.timer.take() {
+            self.timers.remove(&(at, id));
+        }
+        if let Some(lookup) = &mut shared.lookup {
+            lookup.expire(now);
+            self.perform_actions(registry, id, now);
+        }
+        self.answer_overdue(id, now);
     }
 
     /// Before timers of a lookup run, passes it the data in its sockets: after a late wake, an
@@ -444,17 +537,82 @@ impl StubResolver {
         while let Some((_, id)) = self.counted_until.front().filter(|(at, _)| *at <= now) {
             let id = *id;
             self.counted_until.pop_front();
-            let Some(shared) = self.lookups.get_mut(&id).filter(|shared| shared.is_counted) else {
+            let Some(shared) = self.lookups.get_mut(&id) else {
                 continue;
             };
+            if shared.phase != LookupPhase::Counted {
+                continue;
+            }
             if shared.sockets.is_empty() {
                 // This machine has no socket for it, so it would have none for another either.
                 self.counted_until.push_back((now + COUNTED_FOR, id));
             } else {
-                shared.is_counted = false;
+                shared.phase = LookupPhase::Silent(now);
+                self.silent_requests += shared.waiters.len();
+                self.silent.insert((now, id));
                 self.counted -= 1;
             }
         }
+    }
+
+    /// A lookup starts or continues.
+    fn count(&mut self, id: u64, now: Instant) {
+        self.counted += 1;
+        self.counted_until.push_back((now + COUNTED_FOR, id));
+    }
+
+    /// Closes the sockets of the lookup that has been silent for the longest time, if it has been
+    /// since this time.
+    fn suspend_one(&mut self, registry: &Registry, silent_since: Instant, now: Instant) {
+        let first = self.silent.first().copied();
+        let Some((since, id)) = first.filter(|(since, _)| *since <= silent_since) else {
+            return;
+        };
+        self.silent.remove(&(since, id));
+        let Some(shared) = self.lookups.get_mut(&id) else {
+            return;
+        };
+        shared.phase = LookupPhase::Suspended;
+        if let Some(lookup) = &mut shared.lookup {
+            lookup.suspend(now);
+        }
+        self.suspended.push_back(id);
+        self.perform_actions(registry, id, now);
+    }
+
+    /// Continues suspended lookups while there is capacity, each after a time in which others had
+    /// its sockets.
+    fn resume_suspended(&mut self, registry: &Registry, now: Instant) {
+        if self.resume_at.is_some_and(|at| at > now) {
+            return;
+        }
+        for _ in 0..MAX_STARTS {
+            if self.suspended.is_empty() || !self.may_query() {
+                return;
+            }
+            if !self.has_socket() {
+                if let Some(silent_since) = now.checked_sub(SUSPENDED_AFTER) {
+                    self.suspend_one(registry, silent_since, now);
+                }
+            }
+            if !self.has_socket() {
+                return;
+            }
+            let Some(id) = self.suspended.pop_front() else {
+                return;
+            };
+            let Some(shared) = self.lookups.get_mut(&id) else {
+                continue;
+            };
+            shared.phase = LookupPhase::Counted;
+            self.silent_requests -= shared.waiters.len();
+            if let Some(lookup) = &mut shared.lookup {
+                lookup.resume(now);
+            }
+            self.count(id, now);
+            self.perform_actions(registry, id, now);
+        }
+        self.start_queued_at = Some(now);
     }
 
     fn enqueue(&mut self, shared: SharedLookup) {
@@ -479,8 +637,13 @@ impl StubResolver {
                 return;
             }
             let Some(id) = self.queue.pop_front() else {
-                return;
+                return self.resume_suspended(registry, now);
             };
+            for _ in 0..MAX_SUSPENDED {
+                if !self.has_socket() {
+                    self.suspend_one(registry, now, now);
+                }
+            }
             // Cancelled while it was queued.
             let Some(shared) = self.lookups.get_mut(&id) else {
                 continue;
@@ -496,15 +659,16 @@ impl StubResolver {
                 shared.family,
                 shared.conf.clone(),
                 self.rotation,
+                now.saturating_duration_since(shared.created),
                 now,
                 latest,
             );
             shared.lookup = Some(lookup);
-            shared.is_counted = true;
+            shared.phase = LookupPhase::Counted;
             self.rotation = self.rotation.wrapping_add(1);
             self.running += 1;
-            self.counted += 1;
-            self.counted_until.push_back((now + COUNTED_FOR, id));
+            self.resume_at = Some(now + COUNTED_FOR);
+            self.count(id, now);
             self.perform_actions(registry, id, now);
         }
         if !self.queue.is_empty() && self.may_start() {
@@ -584,6 +748,7 @@ impl StubResolver {
             Err(SocketError::Exhausted(error)) => {
                 self.out_of_sockets = true;
                 lookup.on_blocked(attempt, short_cause(&error), now);
+                self.suspend_one(registry, now, now);
             }
             Err(SocketError::Local(error)) => {
                 lookup.on_local_error(attempt, short_cause(&error), now);
@@ -641,7 +806,7 @@ impl StubResolver {
                 lookup: None,
                 waiters,
                 timer: None,
-                is_counted: false,
+                phase: LookupPhase::Queued,
                 sockets: Vec::new(),
             });
         }
@@ -667,6 +832,9 @@ impl StubResolver {
             .drain(..)
             .partition(|waiter| waiter.deadline <= now);
         shared.waiters = waiting;
+        if shared.is_silent() {
+            self.silent_requests -= overdue.len();
+        }
         if !overdue.is_empty() {
             let result = match &shared.lookup {
                 Some(lookup) => lookup.result_so_far(),
@@ -706,7 +874,14 @@ impl StubResolver {
             self.sockets.try_remove(*slot);
         }
         self.running -= usize::from(shared.lookup.is_some());
-        self.counted -= usize::from(shared.is_counted);
+        if shared.is_silent() {
+            self.silent_requests -= shared.waiters.len();
+        }
+        match shared.phase {
+            LookupPhase::Counted => self.counted -= 1,
+            LookupPhase::Silent(since) => drop(self.silent.remove(&(since, id))),
+            LookupPhase::Queued | LookupPhase::Suspended => {}
+        }
         Some(shared)
     }
 
@@ -774,12 +949,12 @@ fn is_reusable(answered: Instant, now: Instant) -> bool {
 
 fn queue_timeout(name: &HostName) -> Failure {
     let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
-    let text = format!("resolve {name}: no query was sent, too many lookups are in progress");
-    Failure::new(Status::NotTried, text)
+    let cause = "no query was sent, too many lookups are in progress";
+    Failure::new(Status::NotTried, format!("resolve {name}: {cause}")).sharing(cause)
 }
 
 fn file_failure(name: &HostName, fault: &FileFault) -> Failure {
     let name = escaped_prefix(name.as_str(), MAX_NAME_CHARS);
     let text = format!("resolve {name}: {}", fault.text);
-    Failure::new(Status::LocalError, text)
+    Failure::new(Status::LocalError, text).sharing(&fault.text)
 }

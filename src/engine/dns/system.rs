@@ -7,9 +7,10 @@
 //! Requests for the same name share one call. A call cannot be cancelled: if it outlives the
 //! deadlines of all its requests, its result is dropped, but its thread remains until it returns.
 //!
-//! At most 64 calls over all threads wait for their first 100 ms. A call that takes longer no
-//! longer counts, so that unanswered names do not use the capacity for other names. All calls
-//! together are bounded too.
+//! At most 64 calls over all threads wait for their first 100 ms. A call that takes longer is
+//! *silent*. It no longer counts, and allows one more call to wait, as in the
+//! [stub resolver](super::stub). All calls together are bounded too: by a number, and by the threads
+//! that this machine can start.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -34,13 +35,16 @@ use crate::failure::{Failure, Status};
 use crate::os::errno::{is_shortage, short_cause};
 use crate::plan::Family;
 
-/// Limit on calls in their first [`COUNTED_FOR`], over all event loops.
+/// Limit on calls in their first [`COUNTED_FOR`], over all event loops, in addition to the number of
+/// silent ones.
 const MAX_COUNTED: usize = 64;
-/// How long a call counts against [`MAX_COUNTED`].
+/// How long a call counts against [`MAX_COUNTED`] before it is silent.
 const COUNTED_FOR: Duration = Duration::from_millis(100);
 /// Limit on helper threads over all event loops, including those whose result is not needed any
 /// more.
-const MAX_THREADS: usize = 512;
+const MAX_THREADS: usize = 4096;
+/// Delay of the next try if this machine had no further thread.
+const THREAD_RETRY: Duration = Duration::from_millis(10);
 /// The token of the waker. It has the bit of [`RESOLVER_TOKENS`](super::resolver::RESOLVER_TOKENS).
 const WAKER: Token = Token(usize::MAX);
 
@@ -65,17 +69,25 @@ pub struct SystemResolver {
     max_counted: usize,
     next_id: u64,
     requests: HashMap<u64, AddressRequest, RandomState>,
+    /// Number of requests that wait for silent calls.
+    silent_requests: usize,
     by_key: HashMap<usize, u64, RandomState>,
     /// Running and queued calls. A call has the id of its first request.
     calls: HashMap<u64, AddressCall, RandomState>,
     by_name: HashMap<Box<str>, u64, RandomState>,
     /// Calls that wait for a thread.
     queue: VecDeque<u64>,
+    /// Set if this machine had no further thread: no call starts before this time.
+    threadless_until: Option<Instant>,
     deadlines: BTreeSet<(Instant, u64)>,
     finished: VecDeque<FinishedLookup>,
     /// A time in the past once there was a result, which makes the event loop take it at once.
     finished_at: Option<Instant>,
 }
+
+/// The cause if a call started late or not at all.
+const NO_THREAD: &str =
+    "not all names could be looked up at once, because each getaddrinfo(3) call needs a thread";
 
 /// A getaddrinfo call for all families.
 #[derive(Debug)]
@@ -83,6 +95,24 @@ struct AddressCall {
     name: HostName,
     /// The ids of the requests that wait for it.
     requests: BTreeSet<u64>,
+    state: CallState,
+}
+
+/// What the limits have to know of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CallState {
+    /// It waits for a thread.
+    Queued,
+    /// It started at this time.
+    Running(Instant),
+    /// It started at this time and has not returned for [`COUNTED_FOR`].
+    Silent(Instant),
+}
+
+impl AddressCall {
+    fn is_silent(&self) -> bool {
+        matches!(self.state, CallState::Silent(_))
+    }
 }
 
 #[derive(Debug)]
@@ -112,10 +142,12 @@ impl SystemResolver {
             max_counted: MAX_COUNTED,
             next_id: 0,
             requests: HashMap::default(),
+            silent_requests: 0,
             by_key: HashMap::default(),
             calls: HashMap::default(),
             by_name: HashMap::default(),
             queue: VecDeque::new(),
+            threadless_until: None,
             deadlines: BTreeSet::new(),
             finished: VecDeque::new(),
             finished_at: None,
@@ -131,6 +163,10 @@ impl Resolver for SystemResolver {
 
     fn has_capacity(&self) -> bool {
         self.queue.is_empty() && self.may_start()
+    }
+
+    fn silent_requests(&self) -> usize {
+        self.silent_requests
     }
 
     /// Always false: the sockets of the C library are not known.
@@ -171,8 +207,10 @@ impl Resolver for SystemResolver {
         let call = self.calls.entry(call_id).or_insert_with(|| AddressCall {
             name: name.clone(),
             requests: BTreeSet::new(),
+            state: CallState::Queued,
         });
         call.requests.insert(id);
+        self.silent_requests += usize::from(call.is_silent());
         self.start_queued(now);
     }
 
@@ -202,31 +240,31 @@ impl Resolver for SystemResolver {
         self.ready(registry, WAKER, now);
         while let Some((_, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.pop_first();
+            let started = self.start_of_call(id);
             if let Some(request) = self.remove(id) {
-                // Its threads were stopped as well, and may have the answer in a moment.
-                let is_late = lateness::is_much(
-                    now.saturating_duration_since(request.deadline),
-                    request.deadline.saturating_duration_since(request.created),
-                );
-                let failure = if is_late {
-                    request.failure(Status::LocalError, lateness::CAUSE)
-                } else {
-                    let cause = "no answer from the system resolver";
-                    request.failure(Status::ResolveTimeout, cause)
-                };
+                let failure = request.timeout(started, now);
                 self.finished.push_back((request.key, Err(failure)));
             }
         }
     }
 
+    fn expire_request(&mut self, registry: &Registry, _key: usize, now: Instant) {
+        self.expire(registry, now);
+    }
+
     fn next_wake(&self) -> Option<Instant> {
         let finished = self.finished_at.filter(|_| !self.finished.is_empty());
         let counted = self.counted_until.front().map(|(at, _)| *at);
-        let counted = counted.filter(|_| self.counted_until.len() >= self.max_counted);
-        [self.deadlines.first().map(|(at, _)| *at), finished, counted]
-            .into_iter()
-            .flatten()
-            .min()
+        let counted = counted.filter(|_| !self.may_start());
+        [
+            self.deadlines.first().map(|(at, _)| *at),
+            finished,
+            counted,
+            self.threadless_until,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn poll_answer(&mut self) -> Option<FinishedLookup> {
@@ -242,6 +280,15 @@ impl SystemResolver {
             .unwrap_or_default()
     }
 
+    /// When the call of this request started; `None` if it has no thread yet.
+    fn start_of_call(&self, request: u64) -> Option<Instant> {
+        let call = self.calls.get(&self.requests.get(&request)?.call)?;
+        match call.state {
+            CallState::Queued => None,
+            CallState::Running(since) | CallState::Silent(since) => Some(since),
+        }
+    }
+
     /// Removes a request, and its call if that has no other.
     fn remove(&mut self, id: u64) -> Option<AddressRequest> {
         let request = self.requests.remove(&id)?;
@@ -250,6 +297,7 @@ impl SystemResolver {
         self.finished_at = Some(request.created);
         if let Some(call) = self.calls.get_mut(&request.call) {
             call.requests.remove(&id);
+            self.silent_requests -= usize::from(call.is_silent());
             if call.requests.is_empty() {
                 // A later request makes a new call instead of joining one that hangs.
                 self.calls.remove(&request.call);
@@ -261,26 +309,47 @@ impl SystemResolver {
     }
 
     fn may_start(&self) -> bool {
-        self.counted_until.len() < self.max_counted && self.threads < self.max_threads
+        let counted = self.counted_until.len();
+        let silent = self.threads.saturating_sub(counted);
+        counted < self.max_counted + silent
+            && self.threads < self.max_threads
+            && self.threadless_until.is_none()
     }
 
     /// Starts queued calls while there is capacity.
     fn start_queued(&mut self, now: Instant) {
-        while self.counted_until.front().is_some_and(|(at, _)| *at <= now) {
+        while let Some((_, id)) = self.counted_until.front().filter(|(at, _)| *at <= now) {
+            if let Some(call) = self.calls.get_mut(id) {
+                if let CallState::Running(since) = call.state {
+                    call.state = CallState::Silent(since);
+                    self.silent_requests += call.requests.len();
+                }
+            }
             self.counted_until.pop_front();
         }
+        self.threadless_until = self.threadless_until.filter(|until| *until > now);
         while self.may_start() {
             let Some(id) = self.queue.pop_front() else {
                 return;
             };
             // All its requests may be gone.
-            let Some(call) = self.calls.get(&id) else {
+            let Some(call) = self.calls.get_mut(&id) else {
                 continue;
             };
-            match self.spawn(id, call.name.as_str().to_owned()) {
+            let name = call.name.as_str().to_owned();
+            call.state = CallState::Running(now);
+            match self.spawn(id, name) {
                 Ok(()) => {
                     self.threads += 1;
                     self.counted_until.push_back((now + COUNTED_FOR, id));
+                }
+                // A thread that ends may leave its place to this call.
+                Err(error) if self.threads > 0 && is_shortage(&error) => {
+                    self.threadless_until = Some(now + THREAD_RETRY);
+                    if let Some(call) = self.calls.get_mut(&id) {
+                        call.state = CallState::Queued;
+                    }
+                    self.queue.push_front(id);
                 }
                 Err(error) => {
                     let cause = short_cause(&error);
@@ -322,6 +391,22 @@ impl AddressRequest {
     fn failure(&self, status: Status, cause: &str) -> Failure {
         let name = escaped_prefix(self.name.as_str(), MAX_NAME_CHARS);
         Failure::new(status, format!("resolve {name}: {cause}"))
+    }
+
+    /// The failure at the deadline.
+    fn timeout(&self, call_started: Option<Instant>, now: Instant) -> Failure {
+        let limit = self.deadline.saturating_duration_since(self.created);
+        let overdue = now.saturating_duration_since(self.deadline);
+        let started = call_started.unwrap_or(self.deadline);
+        if lateness::is_much(started.saturating_duration_since(self.created), limit) {
+            self.failure(Status::LocalError, NO_THREAD)
+        } else if lateness::is_much(overdue, limit) {
+            // Its threads were stopped as well, and may have the answer in a moment.
+            self.failure(Status::LocalError, lateness::CAUSE)
+        } else {
+            let cause = "no answer from the system resolver";
+            self.failure(Status::ResolveTimeout, cause)
+        }
     }
 
     fn result(&self, addresses: Result<&[SocketAddr], &io::Error>) -> LookupResult {
@@ -402,5 +487,25 @@ mod tests {
         ] {
             assert_eq!(getaddrinfo_cause(&io::Error::other(text)), cause);
         }
+    }
+
+    /// getaddrinfo had only the rest of the time.
+    #[test]
+    #[allow(clippy::disallowed_methods)]
+    fn a_call_that_started_late_or_never_is_unknown() {
+        let created = Instant::now();
+        let at = |ms| created + Duration::from_millis(ms);
+        let request = AddressRequest {
+            key: 0,
+            call: 0,
+            name: "db1".parse().unwrap(),
+            family: Family::Any,
+            created,
+            deadline: at(2000),
+        };
+        let status = |started| request.timeout(started, at(2001)).status;
+        assert_eq!(status(None), Status::LocalError);
+        assert_eq!(status(Some(at(1500))), Status::LocalError);
+        assert_eq!(status(Some(at(100))), Status::ResolveTimeout);
     }
 }

@@ -97,10 +97,9 @@ fn open_udp(
 ) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(server),
-        Type::DGRAM,
+        Type::DGRAM.nonblocking(),
         Some(Protocol::UDP),
     )?;
-    socket.set_nonblocking(true)?;
     // Before the socket has a port: a flood of forged answers neither fills the receive buffer, in
     // which the right answer would have no space, nor costs time here. Without the filter, which
     // some kernels lack, the answers are compared here only.

@@ -22,6 +22,8 @@ use crate::plan::Plan;
 const EXHAUSTION_BACKOFF: Duration = Duration::from_millis(10);
 /// How often addresses are checked whose connections belong to other workers.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(5);
+/// Most probes with silent lookups that may be in flight in addition to the limit.
+const MAX_SILENT: usize = 1 << 14;
 /// Most plans that one turn takes from the source to find one that can start.
 const PLANS_PER_TURN: usize = 64;
 
@@ -66,12 +68,15 @@ impl EventLoop<'_, '_> {
         !self.deadline.is_over() && (self.pending.has_connect() || may_start_plan())
     }
 
-    /// Whether one more probe may be in flight. Parked sessions do not count; connections that are
-    /// not closed yet do, because they still have their descriptors.
+    /// Whether one more probe may be in flight. Parked sessions do not count, nor do those whose
+    /// names have been looked up for longer than most answers take; connections that are not closed
+    /// yet do, because they still have their descriptors.
     pub(in crate::engine) fn has_capacity(&self) -> bool {
-        (self.sessions.len() + self.connections.closing.len())
-            .saturating_sub(self.pending.parked.len())
-            < self.worker.in_flight
+        let used = (self.sessions.len() + self.connections.closing.len())
+            .saturating_sub(self.pending.parked.len());
+        used < self.worker.in_flight
+            || used.saturating_sub(self.resolver.silent_requests().min(MAX_SILENT))
+                < self.worker.in_flight
     }
 
     /// A plan that can start now.
@@ -153,7 +158,10 @@ impl EventLoop<'_, '_> {
                 return TurnUse::Unused;
             }
         }
-        self.send_syn(request, &plan, now);
+        match request.limited {
+            None => self.send_syn(request, &plan, now),
+            Some(syn) => self.send_limited(&request, syn, &plan, now),
+        }
         TurnUse::Used
     }
 
@@ -169,7 +177,7 @@ impl EventLoop<'_, '_> {
             Ok(connection) => {
                 self.pending.port_settled(&request);
                 if self.worker.shared.limits_addresses() {
-                    self.unanswered.push(session, attempt, now);
+                    self.unanswered.push(session, attempt, None, now);
                 }
                 self.opened(session.id, attempt, connection, now);
             }
@@ -283,5 +291,8 @@ impl EventLoop<'_, '_> {
 pub(in crate::engine) fn is_wanted(sessions: &Sessions, request: &ConnectRequest) -> bool {
     sessions
         .by_key(request.session)
-        .is_some_and(|slot| slot.session.awaits_open(request.attempt))
+        .is_some_and(|slot| match request.limited {
+            None => slot.session.awaits_open(request.attempt),
+            Some(syn) => slot.session.awaits_syn(request.attempt, syn.number),
+        })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use slab::Slab;
 
@@ -37,6 +38,8 @@ pub(in crate::engine) struct Connection {
     pub output: Option<Box<Output>>,
     session: SessionId,
     attempt: AttemptId,
+    /// The number of the SYN, if it is one of a trace.
+    pub limited: Option<NonZeroU16>,
 }
 
 /// A connection to be closed.
@@ -112,6 +115,7 @@ impl Connections {
             output: None,
             session: SessionId::UNASSIGNED,
             attempt: AttemptId::new(0),
+            limited: None,
         }))
     }
 

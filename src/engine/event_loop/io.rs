@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::event_loop::EventLoop;
-use crate::engine::event_loop::connection::{AfterOutput, Connection, ConnectionPhase};
+use crate::engine::event_loop::connection::{
+    AfterOutput, Connection, ConnectionPhase, Connections,
+};
+use crate::engine::event_loop::sessions::SessionSlot;
 use crate::engine::index::{ConnId, SessionId};
 use crate::engine::session::action::{AttemptId, Event};
 use crate::engine::stream;
@@ -28,6 +31,12 @@ impl EventLoop<'_, '_> {
         let Some(connection) = self.connections.get(id) else {
             return;
         };
+        if connection.limited.is_some() {
+            if connection.phase != ConnectionPhase::Idle {
+                self.limited_ready(id, now);
+            }
+            return;
+        }
         let phase = connection.phase;
         if phase == ConnectionPhase::Idle || !self.begin_event(id, now) {
             return;
@@ -126,6 +135,24 @@ impl EventLoop<'_, '_> {
         if let Some(failure) = failure {
             let info = connection.wire.tcp_info();
             self.handle(session, Event::Failed(attempt, failure, info), now);
+        }
+    }
+
+    /// Before the wait for silent peers ends, notes what became of the bytes that were sent to them.
+    pub(in crate::engine) fn measure_silent(&mut self, id: SessionId, now: Instant) {
+        let Some(slot) = self.sessions.get_mut(id) else {
+            return;
+        };
+        // A goodbye is only told to the transcript.
+        let is_observed = || self.sink.observes() && slot.session.has_silent_goodbye(now);
+        if !slot.session.has_silent_peer(now) && !is_observed() {
+            return;
+        }
+        for connection in slot.connections.all() {
+            if let Some(open) = self.connections.get(connection) {
+                let (_, attempt) = open.owner();
+                measure(slot, &self.connections, attempt);
+            }
         }
     }
 
@@ -238,5 +265,23 @@ impl EventLoop<'_, '_> {
         };
         self.buffer = buffer;
         is_drained
+    }
+}
+
+/// Notes what became of the bytes that were sent on the open connection of this attempt, if it has a
+/// dialogue or a layer.
+pub(in crate::engine) fn measure(
+    slot: &mut SessionSlot,
+    connections: &Connections,
+    attempt: AttemptId,
+) {
+    if !slot.session.plan().spec.has_exchange() {
+        return;
+    }
+    let open = slot.connections.of(attempt);
+    let open = open.and_then(|connection| connections.get(connection));
+    let open = open.filter(|connection| connection.is_open());
+    if let Some(exchange) = open.and_then(|open| open.wire.exchange()) {
+        slot.session.measured(attempt, exchange);
     }
 }

@@ -70,15 +70,18 @@ impl EventLoop<'_, '_> {
             return;
         };
         let before = LayerStage::of(layer.as_ref());
+        let was_probably_accepted = layer.is_probably_accepted();
         let mut plain = Vec::new();
         let result = layer.read(wire, &mut plain);
         let after = LayerStage::of(layer.as_ref());
         // Also after an error: the peer is sent the reason (an alert in TLS).
         layer.take_output(&mut output.bytes);
         let is_secured = before == LayerStage::Handshaking && after != before;
-        let is_accepted =
-            before == LayerStage::MayBeRefused && after == LayerStage::Secured && result.is_ok();
-        let facts = if is_secured || is_accepted || result != Ok(PeerHalf::Open) {
+        let is_probably_accepted = after == LayerStage::MayBeRefused
+            && !was_probably_accepted
+            && layer.is_probably_accepted()
+            && result.is_ok();
+        let facts = if is_secured || is_probably_accepted || result != Ok(PeerHalf::Open) {
             layer.facts()
         } else {
             None
@@ -97,8 +100,9 @@ impl EventLoop<'_, '_> {
                 LayerStage::Handshaking | LayerStage::Secured => PeerRefusal::Excluded,
             };
             self.deliver_layered(connection, Event::Secured(attempt, refusal), now);
-        } else if is_accepted {
-            self.deliver_layered(connection, Event::Accepted(attempt), now);
+        }
+        if is_probably_accepted {
+            self.deliver_layered(connection, Event::ProbablyAccepted(attempt), now);
         }
         // What a peer sent before it refused us is no answer.
         let was_uncertain = before == LayerStage::MayBeRefused || after == LayerStage::MayBeRefused;

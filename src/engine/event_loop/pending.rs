@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,6 +30,17 @@ pub(in crate::engine) struct ConnectRequest {
     pub address: SocketAddr,
     /// The resource that it lacked last.
     pub shortage: Shortage,
+    /// The SYN of a trace that it is; none for that of the attempt itself.
+    pub limited: Option<LimitedSyn>,
+}
+
+/// A SYN of a trace.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct LimitedSyn {
+    /// Its number in the trace.
+    pub number: NonZeroU16,
+    /// Its time to live.
+    pub hops: u8,
 }
 
 /// The resource that a connect lacked.

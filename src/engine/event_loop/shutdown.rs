@@ -123,7 +123,9 @@ impl EventLoop<'_, '_> {
         let connects = self.pending.connects();
         waiting.extend(connects.map(|request| (request, shared.rate_bound())));
         for (request, bound) in waiting {
-            if let Some(bound) = bound.filter(|_| is_wanted(&self.sessions, &request)) {
+            // What a trace waits for is no reason that its target was not probed.
+            let is_own = request.limited.is_none();
+            if let Some(bound) = bound.filter(|_| is_own && is_wanted(&self.sessions, &request)) {
                 let reason = format!("connect to {}: {}", request.address, self.deadline.reason);
                 let failure = held_back(&reason, Some(bound));
                 let blocked = Event::Blocked(request.attempt, failure);
@@ -142,7 +144,7 @@ impl EventLoop<'_, '_> {
             .iter()
             .map(|slot| Arc::clone(slot.session.plan()));
         let waiting = self.pending.drain(|| Next::Done).map(|(plan, _)| plan);
-        let failure = Arc::new(Failure::new(Status::LocalError, text));
+        let failure = Arc::new(Failure::common(Status::LocalError, text));
         for plan in in_flight.chain(waiting) {
             self.sink.deliver(not_started(plan, Arc::clone(&failure)));
         }
@@ -182,7 +184,7 @@ fn held_back(reason: &str, bound: Option<Bound>) -> Failure {
         Some(bound) => format!("{reason} ({bound})"),
         None => reason.to_owned(),
     };
-    Failure::new(Status::NotTried, text)
+    Failure::common(Status::NotTried, text)
 }
 
 fn not_started(plan: Arc<Plan>, failure: Arc<Failure>) -> Report {

@@ -60,7 +60,12 @@ impl EventLoop<'_, '_> {
         None
     }
 
-    fn watch(&mut self, wire: Wire, address: SocketAddr) -> Result<ConnId, OpenError> {
+    /// Watches a socket whose SYN was sent.
+    pub(in crate::engine) fn watch(
+        &mut self,
+        wire: Wire,
+        address: SocketAddr,
+    ) -> Result<ConnId, OpenError> {
         let fd = wire.raw_fd();
         let connection = self.connections.insert(wire);
         self.poller.watch(fd, connection).map_err(|error| {

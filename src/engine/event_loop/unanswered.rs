@@ -4,6 +4,7 @@
 //! if the answer arrives later.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use crate::engine::event_loop::EventLoop;
@@ -17,36 +18,59 @@ pub const UNANSWERED_COUNTS: Duration = Duration::from_millis(200);
 /// The connects that count for their address, by the time until which they do so unanswered. Unused
 /// without a limit per address.
 #[derive(Default)]
-pub(in crate::engine) struct UnansweredConnects(VecDeque<(Instant, SessionKey, AttemptId)>);
+pub(in crate::engine) struct UnansweredConnects(VecDeque<UnansweredSyn>);
+
+/// A SYN, and until when it counts.
+struct UnansweredSyn {
+    due: Instant,
+    session: SessionKey,
+    attempt: AttemptId,
+    /// Its number, if it is one of a trace.
+    limited: Option<NonZeroU16>,
+}
 
 impl UnansweredConnects {
-    /// The SYN of this attempt was sent at this time, which is not before that of any other.
-    pub fn push(&mut self, session: SessionKey, attempt: AttemptId, sent: Instant) {
-        self.0
-            .push_back((sent + UNANSWERED_COUNTS, session, attempt));
+    /// The SYN of this attempt, or of its trace, was sent at this time, which is not before that of
+    /// any other.
+    pub fn push(
+        &mut self,
+        session: SessionKey,
+        attempt: AttemptId,
+        limited: Option<NonZeroU16>,
+        sent: Instant,
+    ) {
+        self.0.push_back(UnansweredSyn {
+            due: sent + UNANSWERED_COUNTS,
+            session,
+            attempt,
+            limited,
+        });
     }
 
     /// When the first of them no longer counts.
     pub fn next(&self) -> Option<Instant> {
-        self.0.front().map(|(due, ..)| *due)
+        self.0.front().map(|syn| syn.due)
     }
 
-    fn pop_due(&mut self, now: Instant) -> Option<(SessionKey, AttemptId)> {
+    fn pop_due(&mut self, now: Instant) -> Option<UnansweredSyn> {
         self.next().filter(|due| *due <= now)?;
-        self.0
-            .pop_front()
-            .map(|(_, session, attempt)| (session, attempt))
+        self.0.pop_front()
     }
 }
 
 impl EventLoop<'_, '_> {
     /// Releases the address slots of connects that are unanswered for too long.
     pub(in crate::engine) fn release_unanswered(&mut self, now: Instant) {
-        while let Some((session, attempt)) = self.unanswered.pop_due(now) {
+        while let Some(syn) = self.unanswered.pop_due(now) {
+            let (session, attempt) = (syn.session, syn.attempt);
             let Some(slot) = self.sessions.by_key(session) else {
                 continue;
             };
-            let (connection, remote) = (slot.connections.of(attempt), slot.session.remote(attempt));
+            let connection = match syn.limited {
+                None => slot.connections.of(attempt),
+                Some(number) => self.traces.of(session.id, attempt, number),
+            };
+            let remote = slot.session.remote(attempt);
             let connection = connection.and_then(|id| self.connections.get_mut(id));
             if let (Some(connection), Some(remote)) = (connection, remote) {
                 if connection.phase == ConnectionPhase::Connecting

@@ -12,6 +12,7 @@ use foldhash::fast::RandomState;
 
 use crate::engine::limits::memory::ReceivedBytes;
 use crate::engine::limits::rate::RateLimiter;
+use crate::engine::limits::traces::TraceLimit;
 use crate::engine::limits::{Bound, Limits};
 use crate::engine::standby::StandbyThreads;
 use crate::source::{Next, Source};
@@ -26,6 +27,7 @@ pub(in crate::engine) struct SharedLimits<'s> {
     in_flight: NonZeroUsize,
     per_address: Option<NonZeroUsize>,
     rate: Option<NonZeroU32>,
+    traces: Option<Mutex<TraceLimit>>,
     wake_fd: Option<OwnedFd>,
 }
 
@@ -71,6 +73,7 @@ impl<'s> SharedLimits<'s> {
             in_flight: limits.in_flight,
             per_address: limits.per_address,
             rate: limits.rate,
+            traces: limits.traces.map(TraceLimit::new).map(Mutex::new),
             wake_fd,
         })
     }
@@ -108,6 +111,14 @@ impl<'s> SharedLimits<'s> {
     /// The rate limit, as the cause of a wait.
     pub fn rate_bound(&self) -> Option<Bound> {
         self.rate.map(Bound::Rate)
+    }
+
+    /// Whether the path to this address may be traced, which counts then.
+    pub fn may_trace(&self, address: IpAddr) -> bool {
+        self.traces.as_ref().is_none_or(|traces| {
+            let mut traces = traces.lock().unwrap_or_else(PoisonError::into_inner);
+            traces.take(address)
+        })
     }
 
     /// Whether there is a limit per address.

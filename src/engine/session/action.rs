@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 
 use crate::failure::Failure;
 use crate::os::socket::TcpInfo;
+use crate::path_facts::HopAnswer;
 use crate::plan::layer::{LayerError, SharedLayer};
 use crate::policy::Policy;
 use crate::tls_facts::TlsFacts;
@@ -50,8 +52,9 @@ pub enum Event<'a> {
     Incomplete(AttemptId, String),
     /// The handshake of the layer completed. All later bytes are application data.
     Secured(AttemptId, PeerRefusal),
-    /// The peer accepted us, so that it can no longer refuse us: see [`PeerRefusal::Possible`].
-    Accepted(AttemptId),
+    /// The peer sent a message that usually follows its acceptance of us; it may still refuse us:
+    /// see [`PeerRefusal::Possible`].
+    ProbablyAccepted(AttemptId),
     /// The layer has done what the plan asks for, and nothing can follow.
     LayerDone(AttemptId),
     /// The handshake of the layer failed, or received bytes are invalid in it.
@@ -66,13 +69,38 @@ pub enum Event<'a> {
     PeerClosed(AttemptId),
     /// The connect failed, or the established connection was lost.
     Failed(AttemptId, Failure, Option<TcpInfo>),
+    /// Something happened to the trace of this attempt.
+    Trace(AttemptId, TraceEvent),
+}
+
+/// What happened to a trace. SYNs are named by their number, from 1.
+#[derive(Debug)]
+pub enum TraceEvent {
+    /// The run permits it, after [`TraceAction::Request`]. It may never do so.
+    Permitted,
+    /// This SYN was sent.
+    Sent(NonZeroU16),
+    /// This SYN was answered, or could not be sent.
+    Answered(NonZeroU16, TraceReply),
+    /// The target closed the connection of this SYN.
+    PeerClosed(NonZeroU16),
+}
+
+/// What became of a SYN of a trace.
+#[derive(Debug)]
+pub enum TraceReply {
+    /// This address answered.
+    Answer(IpAddr, HopAnswer),
+    /// This machine could not send it, or could not use the answer.
+    Failed(Failure),
 }
 
 /// Whether the peer may refuse us after a handshake that has completed for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerRefusal {
     /// It may: it demanded a client certificate, and has not answered ours, or that we have none
-    /// (RFC 8446, section 4.4.2.4). A failure or [`Event::Accepted`] follows, or silence.
+    /// (RFC 8446, section 4.4.2.4). A failure, [`Event::ProbablyAccepted`] or data follows, or
+    /// silence.
     Possible,
     /// It may not.
     Excluded,
@@ -94,10 +122,27 @@ pub enum Action {
     Continue(AttemptId),
     /// Close our direction with FIN.
     Shutdown(AttemptId),
+    /// Something to do for the trace of this attempt.
+    Trace(AttemptId, TraceAction),
     /// A message for the transcript (`-v`); nothing is done.
     Explain(AttemptId, String),
     /// Close the descriptor, if there is one. No event of this attempt follows.
     Close(AttemptId, crate::plan::Close),
+}
+
+/// What a trace needs. SYNs are named by their number, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TraceAction {
+    /// Deliver [`TraceEvent::Permitted`] if the run has not traced too many targets, this address
+    /// included.
+    Request(IpAddr),
+    /// Send a SYN with this time to live, then deliver [`TraceEvent::Sent`], and
+    /// [`TraceEvent::Answered`] if there is an answer.
+    Syn(NonZeroU16, u8, SocketAddr),
+    /// Send FIN, then deliver [`TraceEvent::PeerClosed`] once the target has sent its own.
+    Shutdown(NonZeroU16),
+    /// Close the descriptor of this SYN. No event of it follows.
+    Close(NonZeroU16, crate::plan::Close),
 }
 
 /// Actions, in the order to perform them.

@@ -8,10 +8,15 @@
 //! `Handshaking` is skipped without a layer, and entered from `Talking` at a STARTTLS step. Each
 //! state may go straight to `Over`. The verdict is fixed from `Draining` on.
 //!
+//! While a SYN is unanswered, others may trace the path (`trace`), which is a part of the state
+//! `Connecting`. An attempt that does nothing else is `Tracing`.
+//!
 //! A connection with a layer goes to `Closed` instead of `Over`. The layer is asked then whether a
 //! further connection is needed (`inspections`), which is the state `Inspecting`.
 
 pub(in crate::engine) mod inspections;
+mod trace;
+mod tracing;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,19 +28,18 @@ use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
 use crate::engine::session::attempt::inspections::{
     ClosedConnection, RunningInspection, VerdictState,
 };
-use crate::engine::session::established::{Established, Flow, Postponed};
+use crate::engine::session::attempt::trace::Trace;
+use crate::engine::session::established::{DRAIN, Established, Flow, Postponed};
+use crate::engine::session::exchange::Answer;
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
 use crate::failure::{Failure, Status};
-use crate::os::socket::TcpInfo;
+use crate::os::socket::{TcpExchange, TcpInfo};
 use crate::plan::layer::LayerError;
 use crate::plan::{Close, Plan};
 use crate::policy::Reason;
-use crate::report::{ConnectionReport, RoundTrip, TcpFacts};
+use crate::report::{ConnectionReport, ExchangeFacts, RoundTrip, TcpFacts};
 use crate::tls_facts::TlsFacts;
-
-/// How long a graceful close waits for the peer's FIN.
-pub(in crate::engine) const DRAIN: Duration = Duration::from_millis(100);
 
 /// One connection, from the request to open it until its descriptor is closed.
 ///
@@ -80,8 +84,10 @@ enum Farewell {
 enum AttemptState {
     /// The connection is not open yet; with the failure, if this machine could not open it so far.
     Waiting(Option<Box<Failure>>),
-    /// The SYN is sent.
-    Connecting,
+    /// The SYN is sent; with the trace of the path, if it is to be traced.
+    Connecting(Option<Box<Trace>>),
+    /// Only the path is traced.
+    Tracing(Box<Trace>),
     /// The connection is established and the layer has not completed its handshake.
     Handshaking(Box<Established>),
     /// The connection is established and the dialogue runs.
@@ -120,22 +126,22 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) -> Self {
-        actions.push_back(Action::Open(id, plan.remote(address)));
-        Self {
+        let mut attempt = Self {
             id,
             address,
             started: now,
             state: AttemptState::Waiting(None),
-        }
+        };
+        attempt.state = attempt.first_state(plan, now, actions);
+        attempt
     }
 
     /// An attempt that the policy denies. It is over and requests nothing.
     pub fn denied(id: AttemptId, plan: &Plan, address: IpAddr, why: &Reason, now: Instant) -> Self {
-        let text = format!(
-            "connect to {}: denied by policy: {why}",
-            plan.remote(address)
-        );
-        Self::without_connect(id, plan, address, Failure::new(Status::Denied, text), now)
+        let cause = format!("denied by policy: {why}");
+        let text = format!("connect to {}: {cause}", plan.remote(address));
+        let failure = Failure::new(Status::Denied, text).sharing(&cause);
+        Self::without_connect(id, plan, address, failure, now)
     }
 
     /// An attempt that could not start before the deadline. It is over and requests nothing.
@@ -171,7 +177,7 @@ impl Attempt {
         match &self.state {
             AttemptState::Waiting(None) => AttemptPhase::Queued,
             AttemptState::Waiting(Some(_)) => AttemptPhase::Blocked,
-            AttemptState::Connecting => AttemptPhase::Connecting,
+            AttemptState::Connecting(_) | AttemptState::Tracing(_) => AttemptPhase::Connecting,
             AttemptState::Handshaking(_) | AttemptState::Talking(_) => AttemptPhase::Connected,
             AttemptState::Inspecting(running) if running.decides() => AttemptPhase::Connected,
             AttemptState::Draining(_)
@@ -190,7 +196,9 @@ impl Attempt {
             AttemptState::Closed(closed) => closed.report.connect,
             AttemptState::Inspecting(running) => running.report().connect,
             AttemptState::Over(report) => report.connect,
-            AttemptState::Waiting(_) | AttemptState::Connecting => None,
+            AttemptState::Waiting(_) | AttemptState::Connecting(_) | AttemptState::Tracing(_) => {
+                None
+            }
         }
     }
 
@@ -228,7 +236,7 @@ impl Attempt {
 
     /// Whether its SYN is sent and unanswered.
     pub fn is_connecting(&self) -> bool {
-        matches!(self.state, AttemptState::Connecting)
+        matches!(self.state, AttemptState::Connecting(_))
     }
 
     /// When [`Attempt::tick`] must be called at the latest, if at all.
@@ -238,8 +246,8 @@ impl Attempt {
                 established.next_wake()
             }
             AttemptState::Inspecting(running) => running.attempt.next_wake(),
+            AttemptState::Connecting(_) | AttemptState::Tracing(_) => self.trace_wake(),
             AttemptState::Waiting(_)
-            | AttemptState::Connecting
             | AttemptState::Handshaking(_)
             | AttemptState::Closed(_)
             | AttemptState::Over(_) => None,
@@ -254,7 +262,7 @@ impl Attempt {
             | AttemptState::Talking(established)
             | AttemptState::Draining(established) => established.shift_clock(by),
             AttemptState::Inspecting(running) => running.attempt.shift_clock(by),
-            _ => {}
+            _ => self.shift_trace(by),
         }
     }
 
@@ -266,7 +274,8 @@ impl Attempt {
             }
             AttemptState::Inspecting(running) => running.attempt.received_and_held(),
             AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Closed(_)
             | AttemptState::Over(_) => (0, 0),
@@ -337,7 +346,8 @@ impl Attempt {
             AttemptState::Over(report) => Some(report),
             AttemptState::Inspecting(_)
             | AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => None,
         }
@@ -351,7 +361,8 @@ impl Attempt {
             AttemptState::Inspecting(running) => running.report_mut(),
             AttemptState::Over(report) => report,
             AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => return,
         };
@@ -368,7 +379,8 @@ impl Attempt {
             AttemptState::Over(report) => Some(*report),
             AttemptState::Inspecting(_)
             | AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Talking(_) => None,
         }
@@ -385,7 +397,7 @@ impl Attempt {
     pub fn opened(&mut self, at: Instant) {
         if matches!(self.state, AttemptState::Waiting(_)) {
             self.started = at;
-            self.state = AttemptState::Connecting;
+            self.state = AttemptState::Connecting(None);
         }
     }
 
@@ -401,6 +413,8 @@ impl Attempt {
         if !self.is_connecting() {
             return;
         }
+        // The path is not in question any more.
+        self.end_trace(actions);
         let connect = now.saturating_duration_since(self.started);
         let report = ConnectionReport {
             connect: Some(connect),
@@ -457,11 +471,11 @@ impl Attempt {
         }
     }
 
-    /// The peer accepted us, and can no longer refuse us.
-    pub fn accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
+    /// The peer sent a message that usually follows its acceptance of us.
+    pub fn probably_accepted(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         if let AttemptState::Talking(established) = &mut self.state {
             if let Some(layer) = &mut established.layer {
-                layer.accepted();
+                layer.probably_accepted(now);
                 self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
             }
         }
@@ -490,7 +504,8 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
-        // A peer that refuses us has not accepted what it may have answered before.
+        // A peer that refuses us has not accepted what it may have answered before, however long
+        // ago that was.
         if !self.may_be_refused() {
             self.advance_dialogue(plan, Input::Quiescent, now, actions);
             let end = Postponed::LayerFailed(error.clone());
@@ -530,6 +545,51 @@ impl Attempt {
         }
     }
 
+    /// Whether the peer is silent, and the time for its answer is over: that of the step, or that of
+    /// the probe.
+    pub fn is_silent(&self, cutoff: Option<Cutoff>, now: Instant) -> bool {
+        match &self.state {
+            AttemptState::Handshaking(_) => cutoff == Some(Cutoff::Timeout),
+            AttemptState::Talking(established) => {
+                cutoff == Some(Cutoff::Timeout) || established.is_late(now)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the peer has not answered the goodbye, and the time for it is over.
+    pub fn is_left_alone(&self, now: Instant) -> bool {
+        matches!(&self.state, AttemptState::Draining(_))
+            && self.next_wake().is_some_and(|wake| wake <= now)
+    }
+
+    /// What became of the bytes that were sent. After the verdict, the first measurement counts:
+    /// later ones may be of the connections of inspections.
+    pub fn measured(&mut self, exchange: TcpExchange) {
+        let report = match &mut self.state {
+            AttemptState::Handshaking(established) | AttemptState::Talking(established) => {
+                return established.measured(exchange);
+            }
+            AttemptState::Draining(established) => {
+                established.measured(exchange);
+                &mut established.report
+            }
+            AttemptState::Closed(closed) => &mut closed.report,
+            AttemptState::Inspecting(running) => running.report_mut(),
+            AttemptState::Over(report) => report,
+            AttemptState::Waiting(_) | AttemptState::Connecting(_) | AttemptState::Tracing(_) => {
+                return;
+            }
+        };
+        let syn_retransmits = report.tcp.map_or(0, |tcp| tcp.syn_retransmits);
+        if let Some(dialogue) = &mut report.dialogue {
+            dialogue.exchange.get_or_insert(ExchangeFacts {
+                bytes_acked: exchange.acked,
+                retransmits: exchange.retransmits.saturating_sub(syn_retransmits),
+            });
+        }
+    }
+
     /// The kernel took all bytes of a send step.
     pub fn sent(&mut self, plan: &Plan, now: Instant, actions: &mut Actions) {
         if let AttemptState::Talking(established) = &mut self.state {
@@ -557,7 +617,8 @@ impl Attempt {
                 }
             }
             AttemptState::Waiting(_)
-            | AttemptState::Connecting
+            | AttemptState::Connecting(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Handshaking(_)
             | AttemptState::Closed(_)
             | AttemptState::Inspecting(_)
@@ -594,7 +655,7 @@ impl Attempt {
         }
         self.fail_handshake(plan, Ending::PeerClosed.event(), now);
         if let AttemptState::Talking(established) = &mut self.state {
-            let failure = established.unfinished(plan, Ending::PeerClosed);
+            let failure = established.unfinished(plan, Ending::PeerClosed, now);
             established.finish(plan, Some(failure), self.started, now);
         }
         self.close_now(Close::Fin, actions);
@@ -612,6 +673,11 @@ impl Attempt {
         if failure.status == Status::Reset && self.is_past_silence(plan, now) {
             return self.fail_late_silence(plan, now, actions);
         }
+        if let (AttemptState::Talking(established), Status::Reset) =
+            (&mut self.state, failure.status)
+        {
+            established.peer_closed();
+        }
         let input = match failure.status {
             Status::Reset => Input::Closed,
             // Nothing is known of the peer.
@@ -625,11 +691,11 @@ impl Attempt {
             return;
         };
         match &mut self.state {
-            AttemptState::Waiting(_) | AttemptState::Connecting => {
+            AttemptState::Waiting(_) | AttemptState::Connecting(_) => {
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
             AttemptState::Talking(established) => {
-                let failure = established.lost(plan, &failure);
+                let failure = established.lost(plan, &failure, now);
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Handshaking(established) => {
@@ -647,6 +713,7 @@ impl Attempt {
                 established.finish(plan, Some(failure), self.started, now);
             }
             AttemptState::Draining(_)
+            | AttemptState::Tracing(_)
             | AttemptState::Closed(_)
             | AttemptState::Inspecting(_)
             | AttemptState::Over(_) => {}
@@ -679,11 +746,12 @@ impl Attempt {
 
     /// Time passed: a drain may be over, a tentative match may count, a step may have timed out.
     pub fn tick(&mut self, plan: &Plan, silence: Silence, now: Instant, actions: &mut Actions) {
-        if self.next_wake().is_none_or(|wake| wake > now) {
+        if self.next_wake().is_none_or(|wake| wake > now) || self.tick_trace(plan, now, actions) {
             return;
         }
         if let AttemptState::Draining(established) = &mut self.state {
             established.send_awaited_fin(actions);
+            established.explain_goodbye(actions);
             self.close_now(Close::Fin, actions);
         } else {
             if let AttemptState::Talking(established) = &mut self.state {
@@ -717,7 +785,7 @@ impl Attempt {
                     messages::late(&established.step_prefix(plan), cause)
                 }
                 Silence::OfPeer | Silence::Unknown(_) => {
-                    established.unfinished(plan, Ending::StepTimeout)
+                    established.unfinished(plan, Ending::StepTimeout, now)
                 }
             };
             established.finish(plan, Some(failure), self.started, now);
@@ -750,11 +818,14 @@ impl Attempt {
             return;
         }
         match &mut self.state {
+            AttemptState::Tracing(_) => {
+                return self.expire_trace(plan, (cutoff, silence), now, actions);
+            }
             AttemptState::Waiting(why) => {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);
                 return self.fail_before_connect(plan, failure, info, now, actions);
             }
-            AttemptState::Connecting => {
+            AttemptState::Connecting(_) => {
                 let remote = plan.remote(self.address);
                 let failure = match cutoff {
                     Cutoff::Timeout => messages::unanswered(remote, info.as_ref()),
@@ -770,15 +841,19 @@ impl Attempt {
             AttemptState::Handshaking(established) => {
                 let progress = established.layer.as_mut();
                 let progress = progress.and_then(|layer| layer.progress.take());
-                let cause = match progress {
+                let mut cause = match progress {
                     Some(progress) => format!("not complete before the deadline: {progress}"),
                     None => "not complete before the deadline".to_owned(),
                 };
+                if let Some(fate) = established.fate(Answer::NoHandshake, plan.spec.timeout) {
+                    cause.push_str("; ");
+                    cause.push_str(&fate);
+                }
                 self.fail_handshake(plan, &cause, now);
             }
             AttemptState::Talking(established) => {
                 let failure = match cutoff {
-                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline),
+                    Cutoff::Timeout => established.unfinished(plan, Ending::Deadline, now),
                     Cutoff::RunEnd => established.cut_off(plan),
                 };
                 established.finish(plan, Some(failure), self.started, now);
@@ -796,13 +871,17 @@ impl Attempt {
     fn expire_unknown(
         &mut self,
         plan: &Plan,
-        cause: &str,
+        cause: &'static str,
         info: Option<TcpInfo>,
         now: Instant,
         actions: &mut Actions,
     ) {
         let failed = match &mut self.state {
-            AttemptState::Waiting(_) | AttemptState::Connecting => {
+            AttemptState::Tracing(_) => {
+                let ended = (Cutoff::Timeout, Silence::Unknown(cause));
+                return self.expire_trace(plan, ended, now, actions);
+            }
+            AttemptState::Waiting(_) | AttemptState::Connecting(_) => {
                 let prefix = format!("connect to {}: ", plan.remote(self.address));
                 let failure = messages::late(&prefix, cause);
                 return self.fail_before_connect(plan, failure, info, now, actions);
@@ -835,7 +914,7 @@ impl Attempt {
                 let failure = why.take().map_or_else(messages::never_opened, |why| *why);
                 self.fail_before_connect(plan, failure, None, now, actions);
             }
-            AttemptState::Connecting => {
+            AttemptState::Connecting(_) | AttemptState::Tracing(_) => {
                 let failure = messages::given_up(plan.remote(self.address));
                 self.fail_before_connect(plan, failure, None, now, actions);
             }
@@ -850,7 +929,7 @@ impl Attempt {
             }
             AttemptState::Talking(established) => {
                 let is_sending = established.dialogue.unfinished(plan) == Unfinished::Sending;
-                let failure = established.unfinished(plan, Ending::AddressTimeout);
+                let failure = established.unfinished(plan, Ending::AddressTimeout, now);
                 established.finish(plan, Some(failure), self.started, now);
                 established.layer = None;
                 if plan.spec.close == Close::Rst || is_sending {
@@ -900,10 +979,18 @@ impl Attempt {
         now: Instant,
         actions: &mut Actions,
     ) {
+        let path = self.end_trace(actions);
+        let failure = match &path {
+            Some(path) if failure.status == Status::ConnectTimeout => {
+                messages::with_path(&failure, path)
+            }
+            _ => failure,
+        };
         let report = ConnectionReport {
             failure: Some(Arc::new(failure)),
             total: now.saturating_duration_since(self.started),
             tcp: info.map(|info| facts_while_connecting(&info)),
+            path,
             ..ConnectionReport::new(plan.remote(self.address))
         };
         self.state = AttemptState::Over(Box::new(report));
@@ -964,7 +1051,7 @@ impl Attempt {
 
     /// Takes the state out; it must be replaced at once.
     fn take_state(&mut self) -> AttemptState {
-        std::mem::replace(&mut self.state, AttemptState::Connecting)
+        std::mem::replace(&mut self.state, AttemptState::Connecting(None))
     }
 }
 

@@ -5,17 +5,23 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dialogue::{Dialogue, Input, Progress};
 use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
+use crate::engine::session::exchange;
+use crate::engine::session::exchange::Answer;
 use crate::engine::session::layer_state::{Acceptance, LayerState};
 use crate::engine::session::messages::{self, Ending, excerpt, quoted, step_prefix, wanted};
 use crate::failure::{Failure, Status};
+use crate::os::socket::TcpExchange;
 use crate::plan::Plan;
 use crate::plan::layer::{LayerError, SharedLayer};
 use crate::plan::steps::Step;
-use crate::report::{ConnectionReport, DialogueReport};
+use crate::report::{ConnectionReport, DialogueReport, ExchangeFacts};
 use crate::tls_facts::TlsFacts;
 
 /// How long no data may arrive before a match counts that further bytes could have changed.
 const QUIET: Duration = Duration::from_millis(50);
+
+/// How long a graceful close waits for the peer's FIN.
+pub(in crate::engine) const DRAIN: Duration = Duration::from_millis(100);
 
 /// The most bytes that are read after the verdict, so that the connection can be closed with FIN.
 const MAX_DRAINED: u64 = 256 * 1024;
@@ -33,6 +39,9 @@ pub(in crate::engine) struct Established {
     /// The layer, once its handshake has started. Boxed because most connections have none.
     pub layer: Option<Box<LayerState>>,
     first_byte: Option<Duration>,
+    /// What became of the bytes that were sent, if the kernel was asked. Boxed because it is asked
+    /// only when the peer is silent.
+    exchange: Option<Box<TcpExchange>>,
     /// The number of bytes received until the verdict.
     received_at_verdict: u64,
     /// The step that is running.
@@ -85,6 +94,7 @@ impl Established {
             since: now,
             layer: None,
             first_byte: None,
+            exchange: None,
             received_at_verdict: 0,
             step: RunningStep {
                 index: usize::MAX,
@@ -160,12 +170,39 @@ impl Established {
         }
     }
 
-    /// Whether the peer can still reject the connection after the handshake, so that the result is not
-    /// a success yet.
+    /// Whether the peer can reject the connection after the handshake.
     pub fn may_be_refused(&self) -> bool {
         self.layer
             .as_ref()
             .is_some_and(|layer| layer.may_be_refused())
+    }
+
+    /// Whether nothing shows until now that the peer has accepted us.
+    fn is_acceptance_unknown(&self, now: Instant) -> bool {
+        let layer = self.layer.as_ref();
+        layer.is_some_and(|layer| layer.acceptance(now) != Acceptance::Given)
+    }
+
+    /// What became of the bytes that were sent.
+    pub fn measured(&mut self, exchange: TcpExchange) {
+        let syn_retransmits = self.report.tcp.map_or(0, |tcp| tcp.syn_retransmits);
+        self.exchange = Some(Box::new(TcpExchange {
+            retransmits: exchange.retransmits.saturating_sub(syn_retransmits),
+            ..exchange
+        }));
+    }
+
+    /// One sentence about a peer from which nothing more came within this time, if the kernel was
+    /// asked and something is certain.
+    pub fn fate(&self, answer: Answer, limit: Duration) -> Option<String> {
+        let mss = self.report.tcp.and_then(|tcp| tcp.mss);
+        exchange::sentence(
+            self.exchange.as_ref()?,
+            self.report.address,
+            mss,
+            answer,
+            limit,
+        )
     }
 
     /// The kernel took all bytes of a send step.
@@ -368,8 +405,23 @@ impl Established {
         let response = self.dialogue.response();
         let has_steps = !plan.spec.steps.is_empty();
         let handshake = self.layer.as_ref().and_then(|layer| layer.handshake);
-        let tls = self.layer.as_mut().and_then(|layer| layer.facts.take());
-        if has_steps || response.is_some() || handshake.is_some() || tls.is_some() {
+        let mut tls = self.layer.as_mut().and_then(|layer| layer.facts.take());
+        // That the server accepts clients without a certificate was concluded from a ticket.
+        if let Some(tls) = tls.as_mut().filter(|tls| tls.client_cert == Some(false)) {
+            if failure.is_some() && self.is_acceptance_unknown(now) {
+                tls.client_cert = None;
+            }
+        }
+        let exchange = self.exchange.as_ref().map(|exchange| ExchangeFacts {
+            bytes_acked: exchange.acked,
+            retransmits: exchange.retransmits,
+        });
+        if has_steps
+            || response.is_some()
+            || handshake.is_some()
+            || tls.is_some()
+            || exchange.is_some()
+        {
             let succeeded = has_steps && self.is_done(plan) && failure.is_none();
             self.report.dialogue = Some(Box::new(DialogueReport {
                 handshake,
@@ -379,6 +431,7 @@ impl Established {
                 tls,
                 response,
                 captures: self.dialogue.captures().to_vec(),
+                exchange,
             }));
         }
         self.report.failure = failure.map(Arc::new);
@@ -414,6 +467,18 @@ impl Established {
         }
     }
 
+    /// Tells the transcript what became of a goodbye that the peer did not answer, if the kernel was
+    /// asked.
+    pub fn explain_goodbye(&self, actions: &mut Actions) {
+        if let Some(exchange) = &self.exchange {
+            let text = match exchange.in_flight + exchange.not_sent {
+                0 => "the peer has not closed the connection".to_owned(),
+                bytes => format!("the peer has not acknowledged the last {bytes} bytes"),
+            };
+            actions.push_back(Action::Explain(self.id, text));
+        }
+    }
+
     /// Sends FIN.
     pub fn send_fin(&self, actions: &mut Actions) {
         actions.push_back(Action::Shutdown(self.id));
@@ -426,13 +491,14 @@ impl Established {
     }
 
     /// The failure of a dialogue that this ended.
-    pub fn unfinished(&self, plan: &Plan, ending: Ending) -> Failure {
+    pub fn unfinished(&self, plan: &Plan, ending: Ending, now: Instant) -> Failure {
         let address = self.report.address;
         if self.dialogue.is_behind() {
             return messages::too_slow(plan, &self.dialogue, address, ending);
         }
-        if !self.may_be_refused() {
-            return messages::unfinished(plan, &self.dialogue, address, ending);
+        if !self.is_acceptance_unknown(now) {
+            let failure = messages::unfinished(plan, &self.dialogue, address, ending);
+            return self.with_fate(plan, failure, ending);
         }
         if self.is_done(plan) {
             return messages::not_accepted(&self.layer_prefix(), ending.event());
@@ -441,19 +507,50 @@ impl Established {
         messages::perhaps_refused(failure)
     }
 
+    /// The failure of a silent peer, with what is known of the bytes that were sent to it.
+    fn with_fate(&self, plan: &Plan, failure: Failure, ending: Ending) -> Failure {
+        let step = plan.spec.steps.get(self.dialogue.position());
+        let limit = match (ending, step) {
+            (Ending::Deadline, _) => plan.spec.timeout,
+            (Ending::StepTimeout, Some(Step::Expect(expect))) => {
+                expect.timeout.unwrap_or(plan.spec.timeout)
+            }
+            (Ending::StepTimeout | Ending::AddressTimeout | Ending::PeerClosed, _) => {
+                return failure;
+            }
+        };
+        let answer = match failure.status {
+            // It was to be silent.
+            _ if matches!(step, Some(Step::Silence(_))) => return failure,
+            Status::ReadTimeout => Answer::Nothing,
+            Status::Mismatch => Answer::Incomplete,
+            _ => return failure,
+        };
+        match self.fate(answer, limit) {
+            Some(fate) => Failure {
+                text: format!("{}; {fate}", failure.text),
+                ..failure
+            },
+            None => failure,
+        }
+    }
+
     /// Whether all steps are done.
     fn is_done(&self, plan: &Plan) -> bool {
         self.dialogue.position() == plan.spec.steps.len()
     }
 
     /// The failure of a dialogue whose connection was lost.
-    pub fn lost(&self, plan: &Plan, failure: &Failure) -> Failure {
+    pub fn lost(&self, plan: &Plan, failure: &Failure, now: Instant) -> Failure {
         let is_reset = failure.status == Status::Reset;
-        if is_reset && self.may_be_refused() {
+        if is_reset && self.is_acceptance_unknown(now) {
             return messages::not_accepted(&self.layer_prefix(), &failure.text);
         }
         let text = format!("{}{}", self.step_prefix(plan), failure.text);
-        let failure = Failure { text, ..*failure };
+        let failure = Failure {
+            text,
+            ..failure.clone()
+        };
         if is_reset {
             messages::with_meaning_of_close(plan, &self.dialogue, failure)
         } else {

@@ -4,9 +4,10 @@
 //! A client of TLS 1.3 has completed its handshake before the server has received its certificate.
 //! A server that requested one may refuse us later, and may even have sent data before (RFC 8446,
 //! section 4.4.2.4), also as an answer to our data: that arrives before the server has verified our
-//! certificate. So a completed dialogue is only a success when the peer has accepted us: the layer
-//! reports it, or data was received and no alert within a round trip and [`ALERT_TIME`] after it,
-//! or the peer has answered and then closed the layer without an alert.
+//! certificate. The same is true of its session tickets (section 4.6.1). So a completed dialogue is
+//! only a success when the peer has accepted us: data or a ticket was received and no alert within
+//! a round trip and [`ALERT_TIME`] after it, or the peer has answered and then closed the layer
+//! without an alert.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::engine::session::action::PeerRefusal;
 use crate::report::{ConnectionReport, RoundTrip};
 use crate::tls_facts::TlsFacts;
 
-/// How long after data, and a round trip, a peer that refuses us has sent its alert.
+/// How long after data or a ticket, and a round trip, a peer that refuses us has sent its alert.
 const ALERT_TIME: Duration = Duration::from_millis(100);
 
 /// The state of a layer.
@@ -32,9 +33,10 @@ pub(in crate::engine) struct LayerState {
     refusal: PeerRefusal,
     /// When the first application bytes were sent.
     sent: Option<Instant>,
-    /// Whether application bytes were received that can answer them.
+    /// Whether application bytes were received that can answer them, or a session ticket that can
+    /// answer the end of our handshake.
     is_answered: bool,
-    /// When the first application bytes were received.
+    /// When the first application bytes, or the first session ticket, were received.
     received: Option<Instant>,
     /// Whether the layer is closed once the peer has answered `quit`.
     pub closes_after_answer: bool,
@@ -86,14 +88,23 @@ impl LayerState {
         self.refusal = refusal;
     }
 
-    /// The peer accepted us.
-    pub fn accepted(&mut self) {
-        self.refusal = PeerRefusal::Excluded;
-    }
-
-    /// Whether the peer may still refuse us.
+    /// Whether the peer can refuse us after the handshake, as far as the layer knows.
     pub fn may_be_refused(&self) -> bool {
         self.refusal == PeerRefusal::Possible
+    }
+
+    /// The peer sent a message that usually follows its acceptance of us. It answers the end of our
+    /// handshake if it can have been sent after that arrived.
+    pub fn probably_accepted(&mut self, now: Instant) {
+        self.received.get_or_insert(now);
+        let completed = self.handshake.map(|handshake| self.since + handshake);
+        self.is_answered |= completed.is_some_and(|completed| self.can_answer(completed, now));
+    }
+
+    /// Whether bytes that arrive now can have been sent after ours, sent at this time, arrived.
+    fn can_answer(&self, sent: Instant, now: Instant) -> bool {
+        let since = now.saturating_duration_since(sent);
+        !since.is_zero() && since >= self.round_trip
     }
 
     /// Application bytes were sent.
@@ -107,16 +118,14 @@ impl LayerState {
     /// arrived.
     pub fn received(&mut self, now: Instant) {
         self.received.get_or_insert(now);
-        let since_sent = self.sent.map(|sent| now.saturating_duration_since(sent));
-        self.is_answered |=
-            since_sent.is_some_and(|since| !since.is_zero() && since >= self.round_trip);
+        self.is_answered |= self.sent.is_some_and(|sent| self.can_answer(sent, now));
     }
 
     /// The peer closed the layer without an alert. After an answer that proves that it has accepted
     /// us: no alert can follow.
     pub fn closed(&mut self) {
         if self.is_answered {
-            self.accepted();
+            self.refusal = PeerRefusal::Excluded;
         }
     }
 

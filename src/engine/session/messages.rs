@@ -6,6 +6,7 @@ use crate::engine::dialogue::{Dialogue, Unfinished};
 use crate::escape;
 use crate::failure::{Failure, Status};
 use crate::os::socket::TcpInfo;
+use crate::path_facts::{HopAnswer, PathFacts};
 use crate::plan::Plan;
 use crate::plan::layer::LayerError;
 use crate::plan::steps::Step;
@@ -267,12 +268,13 @@ pub(in crate::engine) fn attempts_cut_off(plan: &Plan) -> Failure {
 fn cut_off(plan: &Plan, prefix: &str, phase: &str) -> Failure {
     let timeout = humantime::format_duration(plan.spec.timeout);
     let text = format!("{prefix}the run ended {phase}, before the timeout of {timeout}");
-    Failure::new(Status::NotTried, text)
+    let cause = format!("the run ended before the timeout of {timeout}");
+    Failure::new(Status::NotTried, text).sharing(&cause)
 }
 
 /// The failure of a connection that this process handled too late, after the start of the text.
 pub(in crate::engine) fn late(prefix: &str, cause: &str) -> Failure {
-    Failure::new(Status::LocalError, format!("{prefix}{cause}"))
+    Failure::new(Status::LocalError, format!("{prefix}{cause}")).sharing(cause)
 }
 
 /// The failure of an unanswered connect. The kernel knows how many SYNs it sent.
@@ -288,6 +290,50 @@ pub(in crate::engine) fn unanswered(address: SocketAddr, info: Option<&TcpInfo>)
         }
     };
     Failure::new(Status::ConnectTimeout, text)
+}
+
+/// The failure of an unanswered connect, with how far the SYNs got.
+pub(in crate::engine) fn with_path(failure: &Failure, path: &PathFacts) -> Failure {
+    Failure {
+        text: format!("{}; {}", failure.text, path.sentence()),
+        ..failure.clone()
+    }
+}
+
+/// The failure of a trace, by where the path ends; `None` if the target accepted a SYN. `local` is
+/// why this machine could not send a SYN, if it could not.
+pub(in crate::engine) fn end_of_path(
+    address: SocketAddr,
+    path: Option<&PathFacts>,
+    local: Option<Failure>,
+) -> Option<Failure> {
+    let end = path.and_then(PathFacts::last);
+    let (status, icmp) = match end.map(|end| end.answer) {
+        Some(HopAnswer::Accepted) => return None,
+        Some(HopAnswer::Refused) => {
+            let text = format!("connect to {address}: connection refused (RST)");
+            return Some(Failure::new(Status::Refused, text));
+        }
+        // An unreachable port is refused, as where it ends a connect.
+        Some(HopAnswer::Error(icmp)) if icmp.is_port_unreachable() => (Status::Refused, Some(icmp)),
+        Some(HopAnswer::Error(icmp)) => (Status::Unreachable, Some(icmp)),
+        Some(HopAnswer::TimeExceeded) | None => match local {
+            Some(local) if end.is_none() || local.status.is_unknown() => return Some(local),
+            _ => (Status::ConnectTimeout, None),
+        },
+    };
+    let Some(path) = path else {
+        let text = format!("connect to {address}: the deadline passed before the trace started");
+        return Some(Failure::new(Status::NotTried, text));
+    };
+    let text = match icmp {
+        Some(_) => format!("connect to {address}: {}", path.sentence()),
+        None => format!("connect to {address}: no answer; {}", path.sentence()),
+    };
+    Some(Failure {
+        icmp,
+        ..Failure::new(status, text)
+    })
 }
 
 /// The failure of a connect that was unanswered when another address answered.

@@ -12,11 +12,11 @@ use crate::plan::Plan;
 
 /// The failure of a system call other than connect(2), which says nothing about the peer.
 pub(super) fn call_failure(operation: &str, remote: SocketAddr, error: &io::Error) -> Failure {
-    let text = format!(
-        "connect to {remote}: this machine could not {operation}: {}",
+    let cause = format!(
+        "this machine could not {operation}: {}",
         named_error_text(error)
     );
-    Failure::new(Status::LocalError, text)
+    Failure::new(Status::LocalError, format!("connect to {remote}: {cause}")).sharing(&cause)
 }
 
 /// The failure of a socket that could not be watched (`epoll_ctl(2)`).
@@ -40,7 +40,7 @@ pub(super) fn connect_failure(
         SocketFault::Local => return call_failure("connect", remote, error),
     };
     let cause = match icmp {
-        Some(icmp) => icmp_cause(icmp),
+        Some(icmp) => icmp.to_string(),
         None if status == Status::Refused => "connection refused (RST)".to_owned(),
         None => named_error_text(error),
     };
@@ -81,19 +81,6 @@ fn absent_failure(remote: SocketAddr) -> Failure {
     Failure::new(Status::Unreachable, text)
 }
 
-/// `10.0.0.1 says administratively prohibited (ICMP type 3 code 13)`.
-fn icmp_cause(icmp: IcmpFact) -> String {
-    let from = icmp
-        .from
-        .map_or_else(|| "an unnamed sender".to_owned(), |from| from.to_string());
-    format!(
-        "{from} says {} (ICMP type {} code {})",
-        icmp.meaning(),
-        icmp.kind,
-        icmp.code
-    )
-}
-
 /// The failure of an open connection, by the errno of a read or a write and the ICMP message that
 /// caused it, if any.
 pub(super) fn lost_failure(
@@ -107,7 +94,7 @@ pub(super) fn lost_failure(
         // An ICMPv6 prohibition is EACCES.
         (SocketFault::Local, Some(icmp)) => (
             Status::Reset,
-            format!("the connection to {remote} was lost: {}", icmp_cause(icmp)),
+            format!("the connection to {remote} was lost: {icmp}"),
         ),
         (SocketFault::Local, None) => (
             Status::LocalError,

@@ -9,8 +9,9 @@ use super::*;
 use crate::address::Target;
 use crate::failure::{Failure, IcmpFact, IcmpVersion, STATUSES};
 use crate::output::value;
+use crate::path_facts::{Hop, HopAnswer, PathFacts};
 use crate::plan::{AddressSelection, Plan, ProbeSpec};
-use crate::report::{DialogueReport, Response, RoundTrip, TcpFacts};
+use crate::report::{DialogueReport, ExchangeFacts, Response, RoundTrip, TcpFacts};
 use crate::stats::RunningStats;
 
 fn times() -> impl Strategy<Value = Duration> {
@@ -33,20 +34,26 @@ fn addresses() -> impl Strategy<Value = IpAddr> {
     ]
 }
 
-fn failures() -> impl Strategy<Value = Failure> {
+fn icmp_facts() -> impl Strategy<Value = IcmpFact> {
     let facts = (any::<u8>(), any::<u8>(), maybe(addresses()));
-    let facts = facts.prop_map(|(kind, code, from)| IcmpFact {
+    facts.prop_map(|(kind, code, from)| IcmpFact {
         kind,
         code,
         from,
         version: IcmpVersion::V4,
-    });
-    (1..STATUSES.len(), "\\PC{0,40}|[ -~]{0,40}", maybe(facts)).prop_map(|(code, text, icmp)| {
-        Failure {
+    })
+}
+
+fn failures() -> impl Strategy<Value = Failure> {
+    (
+        1..STATUSES.len(),
+        "\\PC{0,40}|[ -~]{0,40}",
+        maybe(icmp_facts()),
+    )
+        .prop_map(|(code, text, icmp)| Failure {
             icmp,
             ..Failure::new(STATUSES[code].status, text)
-        }
-    })
+        })
 }
 
 fn tcp_facts() -> impl Strategy<Value = TcpFacts> {
@@ -95,11 +102,15 @@ fn trials() -> impl Strategy<Value = ConnectionReport> {
             tls: None,
             response,
             captures,
+            exchange: Some(ExchangeFacts {
+                bytes_acked: step.unwrap_or_default() as u64,
+                retransmits: 0,
+            }),
         })
     });
     let measured = (times(), maybe(times()), maybe(tcp_facts()), maybe(dialogue));
-    (ends, measured).prop_map(
-        |((ip, port, source, failure), (total, connect, tcp, dialogue))| {
+    (ends, measured, maybe(paths())).prop_map(
+        |((ip, port, source, failure), (total, connect, tcp, dialogue), path)| {
             let (address, failure) = (SocketAddr::new(ip, port), failure.map(Arc::new));
             ConnectionReport {
                 address,
@@ -109,9 +120,30 @@ fn trials() -> impl Strategy<Value = ConnectionReport> {
                 connect,
                 tcp,
                 dialogue,
+                path: path.map(Box::new),
             }
         },
     )
+}
+
+fn paths() -> impl Strategy<Value = PathFacts> {
+    let answer = prop_oneof![
+        Just(HopAnswer::TimeExceeded),
+        icmp_facts().prop_map(HopAnswer::Error),
+        Just(HopAnswer::Refused),
+        Just(HopAnswer::Accepted),
+    ];
+    let hop = (1..=30_u8, addresses(), times(), answer);
+    let hop = hop.prop_map(|(hop, from, time, answer)| Hop {
+        hop,
+        from,
+        time,
+        answer,
+    });
+    proptest::collection::vec(hop, 0..6).prop_map(|hops| PathFacts {
+        hops,
+        ..PathFacts::new("192.0.2.7".parse().unwrap())
+    })
 }
 
 fn reports() -> impl Strategy<Value = Report> {
@@ -273,6 +305,18 @@ fn fields_are_in_the_order_of_the_table() {
     ));
     let text = "connect to 192.0.2.7:443: connection refused (RST)";
     let failure = Some(Arc::new(Failure::new(Status::Refused, text)));
+    let prohibited = IcmpFact {
+        kind: 3,
+        code: 13,
+        from: None,
+        version: IcmpVersion::V4,
+    };
+    let router = |hop, from: &str, answer| Hop {
+        hop,
+        from: from.parse().unwrap(),
+        time: Duration::from_micros(300),
+        answer,
+    };
     let connection = ConnectionReport {
         address: "192.0.2.7:443".parse().unwrap(),
         source: Some("192.0.2.1".parse().unwrap()),
@@ -288,6 +332,14 @@ fn fields_are_in_the_order_of_the_table() {
             captures: vec![("name".into(), b"a \"b\"".to_vec())],
             ..DialogueReport::default()
         })),
+        path: Some(Box::new(PathFacts {
+            hops: vec![
+                router(1, "192.0.2.254", HopAnswer::TimeExceeded),
+                router(1, "192.0.2.254", HopAnswer::TimeExceeded),
+                router(4, "10.0.0.1", HopAnswer::Error(prohibited)),
+            ],
+            ..PathFacts::new("192.0.2.7".parse().unwrap())
+        })),
     };
     let total = Duration::from_micros(250);
     let addresses = Box::new([connection.clone()]);
@@ -301,11 +353,13 @@ fn fields_are_in_the_order_of_the_table() {
         address_count: 0,
         attempts: None,
     };
+    let hops = r#"{"hop":1,"from":"192.0.2.254","time":0.000300},{"hop":4,"from":"10.0.0.1","time":0.000300,"type":3,"code":13}"#;
+    let path = format!(r#""path":{{"hops":[{hops}],"last_hop":3,"last":"10.0.0.1","reached":0}}"#);
     let connection = r#""address":"192.0.2.7","family":4,"source":"192.0.2.1","#;
     let verdict =
         format!(r#""up":0,"state":0,"status":3,"status_name":"refused","error":"{text}","#);
     let wanted = format!(
-        r#"{{"schema":1,"host":"192.0.2.7","port":443,{verdict}{connection}"time":{{"total":0.000250}},"tcp":{{"syn_retransmits":2}},"captures":{{"name":"a \"b\""}},"addresses":[{{{connection}{verdict}"time":{{"total":0.000213}},"tcp":{{"syn_retransmits":2}}}}]}}"#
+        r#"{{"schema":1,"host":"192.0.2.7","port":443,{verdict}{connection}"time":{{"total":0.000250}},"tcp":{{"syn_retransmits":2}},{path},"captures":{{"name":"a \"b\""}},"addresses":[{{{connection}{verdict}"time":{{"total":0.000213}},"tcp":{{"syn_retransmits":2}},{path}}}]}}"#
     );
     assert_eq!(line(&report), wanted + "\n");
 }

@@ -102,7 +102,7 @@ fn tls_part(report: &Report) -> Json {
 fn written(table: &ResultTable, report: &Report) -> String {
     let mut text = Vec::new();
     let plans = std::slice::from_ref(&report.plan);
-    table.write(plans, "", ColorMode::Off, &mut text).unwrap();
+    table.write(plans, ColorMode::Off, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 
@@ -413,7 +413,7 @@ fn texts_of_a_certificate_are_printable() {
     let mut table = ResultTable::new(1);
     table.set(&report);
     let text = written(&table, &report);
-    assert_eq!(text.lines().count(), 3, "{text}");
+    assert_eq!(text.lines().count(), 2, "{text}");
 }
 
 #[test]

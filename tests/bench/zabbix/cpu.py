@@ -6,7 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 SERVER = re.compile(r"zabbix_server: ([a-z ]+)")
-DATABASE = "database"
+DATABASE, AGENT, PLUGIN = "database", "agent 2", "plugin"
+# The beginning of a command line; the plugin's second word is the socket of the agent.
+TITLES = {"postgres": DATABASE, "zabbix_agent2\0": AGENT, "/usr/bin/zbx-tcp\0/": PLUGIN}
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -23,7 +25,7 @@ def used() -> Counter:
             kind = kind_of((process / "cmdline").read_bytes().decode(errors="replace"))
             if kind and os.stat(process / "ns/net").st_ino == here:
                 seconds[kind] += own(process)
-                if kind != DATABASE:
+                if kind not in TITLES.values():
                     seconds[f"{kind}, its children"] += of_children(process)
         except (FileNotFoundError, ProcessLookupError):
             continue
@@ -31,8 +33,9 @@ def used() -> Counter:
 
 
 def kind_of(title: str) -> str | None:
-    if title.startswith("postgres"):
-        return DATABASE
+    for start, kind in TITLES.items():
+        if title.startswith(start):
+            return kind
     found = SERVER.match(title)
     return found[1].removesuffix(" started").strip() if found else None
 

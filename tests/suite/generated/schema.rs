@@ -35,7 +35,7 @@ const ALWAYS: [&str; 9] = [
     "time",
 ];
 /// The metrics in an entry of `addresses`, by the first part of their paths.
-const OF_AN_ADDRESS: [&str; 12] = [
+const OF_AN_ADDRESS: [&str; 13] = [
     "address",
     "family",
     "source",
@@ -48,6 +48,7 @@ const OF_AN_ADDRESS: [&str; 12] = [
     "tcp",
     "tls",
     "icmp",
+    "path",
 ];
 
 fn document() -> Value {
@@ -107,9 +108,29 @@ fn batch() -> Value {
         "shortened": {
             "description": "what was left out because of --max-output, in this order; absent if nothing was",
             "type": "array",
-            "items": { "enum": ["redundant", "responses", "details", "errors", "discovery", "targets"] },
+            "items": { "enum": ["redundant", "responses", "details", "errors", "discovery", "targets", "causes"] },
         },
         "elapsed": seconds("duration of the run, in seconds"),
+        "causes": {
+            "description": "common causes of the failures, the largest first; absent if there are none",
+            "type": "array",
+            "maxItems": 10,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "cause": text("the cause, as one sentence without times"),
+                    "status": { "description": "status of the targets", "type": "integer", "minimum": 1, "maximum": STATUSES.len() - 1 },
+                    "targets": { "description": "how many targets have this cause", "type": "integer", "minimum": 2 },
+                    "of": count("number of targets of the run"),
+                    "examples": {
+                        "description": "ids of the first targets with this cause, at most 3",
+                        "type": "array",
+                        "items": { "type": "string" },
+                    },
+                },
+                "required": ["cause", "status", "targets", "of", "examples"],
+            },
+        },
         "lag": seconds("delay of the probing machine: 99th percentile of time.connect - tcp.rtt, in seconds"),
     });
     let row = json!({
@@ -176,6 +197,22 @@ fn properties(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
     properties
 }
 
+/// The schema of a hop that answered. Type and code are those of an ICMP error other than time
+/// exceeded.
+fn hop() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "hop": { "description": "number of the hop, from 1", "type": "integer", "minimum": 1, "maximum": 30 },
+            "from": { "description": "address that answered", "type": "string" },
+            "time": { "description": "time from the SYN to the answer, in seconds", "type": "number", "minimum": 0 },
+            "type": { "description": "type of the ICMP message, unless it is time exceeded", "type": "integer" },
+            "code": { "description": "its code", "type": "integer" },
+        },
+        "required": ["hop", "from", "time"],
+    })
+}
+
 /// The schema of one certificate of a chain. One that cannot be read has only its digest.
 fn certificate() -> Value {
     let text = |description| json!({ "description": description, "type": "string" });
@@ -211,6 +248,7 @@ fn metric_schema(metric: &Metric) -> Value {
         (_, "unix time") => json!({ "type": "integer" }),
         (_, "days") => json!({ "type": "number" }),
         (_, "list") => json!({ "type": "array", "items": { "type": "string" } }),
+        (_, "hops") => json!({ "type": "array", "items": hop() }),
         (_, "chain") => json!({ "type": "array", "items": certificate() }),
         (_, "roots") => json!({
             "type": "object",

@@ -183,7 +183,7 @@ fn bad_requests_get_an_answer_and_harm_no_other() {
         (
             "tcp.check",
             &many,
-            Ok("zbx-tcp: tcp.check has at most 5 parameters"),
+            Ok("zbx-tcp: tcp.check has at most 6 parameters"),
         ),
         ("tcp.check", &empty, Ok("zbx-tcp: no port for `127.0.0.1`")),
         ("tcp.check", &[&long], Ok("zbx-tcp: ")),

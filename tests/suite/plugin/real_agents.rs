@@ -24,12 +24,12 @@ fn shipped(options: &str) -> String {
     format!("{}{options}", text.replace("/usr/bin/zbx-tcp", &program))
 }
 
-fn with_plugin(options: &str) -> Option<Agent> {
+pub fn with_plugin(options: &str) -> Option<Agent> {
     Agent::start(Kind::Agent2, ConfigFile::new(CONFIG), &shipped(options))
 }
 
 /// The processes that an agent has started and that run the plugin.
-fn plugins_of(agent: u32) -> Vec<u32> {
+pub fn plugins_of(agent: u32) -> Vec<u32> {
     let listed = Command::new("pgrep")
         .args(["-P", &agent.to_string()])
         .output()

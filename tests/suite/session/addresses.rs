@@ -59,7 +59,10 @@ impl Script {
                 }
                 Action::Shutdown(id) => format!("fin {}", id.index()),
                 Action::Resolve => "resolve".to_owned(),
-                Action::Secure(..) | Action::Explain(..) | Action::Continue(_) => continue,
+                Action::Secure(..)
+                | Action::Explain(..)
+                | Action::Continue(_)
+                | Action::Trace(..) => continue,
             });
         }
     }

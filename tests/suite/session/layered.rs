@@ -138,9 +138,71 @@ fn an_answer_is_a_success_unless_an_alert_follows() {
     let report = early(&[Input::Passes(140), refused.clone()]);
     assert_eq!(report.failure, None);
     assert_eq!(report.total, Duration::from_millis(219));
-    let report = early(&[Input::Accepted(0), refused]);
-    assert_eq!(report.failure, None);
-    assert_eq!(report.total, Duration::from_millis(79));
+}
+
+#[test]
+fn a_ticket_is_an_acceptance_unless_an_alert_follows() {
+    let run = |then: &[Input]| {
+        let mut steps = Steps::of(layered(Vec::new()));
+        steps.input(&Input::Opened(0));
+        steps.waits(40);
+        steps.event(Event::Connected(AttemptId::new(0), None, None));
+        steps.waits(50);
+        steps.input(&Input::Secured(0, PeerRefusal::Possible));
+        for input in then {
+            match input {
+                Input::Passes(ms) => steps.waits(*ms),
+                other => steps.input(other),
+            };
+        }
+        steps.waits(1000);
+        steps.report()
+    };
+    let ticket = Input::ProbablyAccepted(0);
+    for (delay, wait) in [(0, 0), (0, 139), (40, 1), (40, 139)] {
+        for end in [Input::LayerFailed(0), Input::Failed(0, Status::Reset)] {
+            let then = [
+                Input::Passes(delay),
+                ticket.clone(),
+                ticket.clone(),
+                Input::Passes(wait),
+                end.clone(),
+            ];
+            let report = run(&then);
+            // A ticket that answers the end of our handshake, and no alert before the end.
+            let is_up = delay == 40 && matches!(end, Input::Failed(..));
+            let expected = if is_up { Status::Ok } else { Status::TlsFailed };
+            assert_eq!(report.status(), expected, "{then:?}");
+        }
+    }
+    for delay in [0, 40] {
+        let report = run(&[Input::Passes(delay), ticket.clone(), Input::Passes(140)]);
+        assert_eq!(report.failure, None);
+        assert_eq!(report.total, Duration::from_millis(90 + delay + 140));
+    }
+    // The peer closes TLS: no alert can follow, but an early ticket proves nothing.
+    for (delay, expected) in [(39, Status::TlsFailed), (40, Status::Ok)] {
+        let then = [Input::Passes(delay), ticket.clone(), Input::PeerClosed(0)];
+        assert_eq!(run(&then).status(), expected);
+    }
+}
+
+#[test]
+fn a_silent_peer_that_sent_a_ticket_long_ago_has_not_refused_us() {
+    let mut plan = layered(Vec::new());
+    Arc::make_mut(&mut plan.spec).steps = vec![expect("ok")];
+    let status = |wait| {
+        let mut steps = Steps::of(plan.clone());
+        steps.connects(0);
+        steps.input(&Input::Secured(0, PeerRefusal::Possible));
+        steps.input(&Input::ProbablyAccepted(0));
+        steps.waits(wait);
+        steps.input(&Input::PeerClosed(0));
+        steps.waits(1000);
+        steps.report().status()
+    };
+    assert_eq!(status(50), Status::TlsFailed);
+    assert_eq!(status(900), Status::Closed);
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub fn files() -> Vec<File> {
     });
     let mut found: Vec<_> = entries.map(File::read).collect();
     found.sort_by(|one, other| one.path.cmp(&other.path));
-    assert!(found.len() >= 8, "templates are missing");
+    assert!(found.len() >= 12, "templates are missing");
     found
 }
 

@@ -75,6 +75,7 @@ pub fn expand(parameter: &str, macros: Macros) -> String {
         ("{$TCP.COUNT}", "3"),
         ("{$TCP.ADDRESSES}", "any"),
         ("{$TCP.GROUP}", "mail"),
+        ("{$TCP.LISTENER.SERVICE:\"22\"}", "ssh"),
     ];
     let mut text = parameter.to_owned();
     for (name, value) in required {

@@ -753,6 +753,207 @@ fn a_server_that_asks_and_leaves_without_an_alert_proves_nothing() {
     }
 }
 
+/// What a server sends directly after its part of a handshake of TLS 1.3, before it has received the
+/// certificate of the client, and how it then goes on.
+#[derive(Debug, Clone, Copy)]
+struct EarlyTickets {
+    tickets: u8,
+    /// The alert, and the milliseconds before it.
+    refusal: Option<(u8, u64)>,
+    /// What it answers to the first data of the client, or after the refusal was due.
+    answer: &'static [u8],
+}
+
+/// The record number `sequence` of a server that uses TLS 1.3 with ChaCha20-Poly1305 and this secret
+/// (RFC 8446, sections 5.2, 5.3 and 7.3).
+fn sealed13(secret: &[u8], sequence: u64, kind: u8, content: &[u8]) -> Vec<u8> {
+    struct Length(usize);
+    impl ring::hkdf::KeyType for Length {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+    let secret = ring::hkdf::Prk::new_less_safe(ring::hkdf::HKDF_SHA256, secret);
+    let derive = |label: &str, length: u8| {
+        let label = format!("tls13 {label}");
+        let info = [
+            &[0, length, u8::try_from(label.len()).unwrap()],
+            label.as_bytes(),
+            &[0],
+        ]
+        .concat();
+        let info = [&info[..]];
+        let mut bytes = vec![0; usize::from(length)];
+        let okm = secret.expand(&info, Length(usize::from(length))).unwrap();
+        okm.fill(&mut bytes).unwrap();
+        bytes
+    };
+    let mut nonce: [u8; 12] = derive("iv", 12).try_into().unwrap();
+    for (byte, other) in nonce[4..].iter_mut().zip(sequence.to_be_bytes()) {
+        *byte ^= other;
+    }
+    let key = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, &derive("key", 32)).unwrap();
+    let mut inner = [content, &[kind]].concat();
+    let length = u16::try_from(inner.len() + 16).unwrap().to_be_bytes();
+    aead::LessSafeKey::new(key)
+        .seal_in_place_append_tag(
+            aead::Nonce::assume_unique_for_key(nonce),
+            aead::Aad::from([&[23, 3, 3][..], &length].concat()),
+            &mut inner,
+        )
+        .unwrap();
+    record(23, &inner)
+}
+
+/// Keeps the secret of the data that a server sends.
+#[derive(Debug, Default)]
+struct ServerSecret(std::sync::Mutex<Option<Vec<u8>>>);
+
+impl rustls::KeyLog for ServerSecret {
+    fn log(&self, label: &str, _: &[u8], secret: &[u8]) {
+        if label == "SERVER_TRAFFIC_SECRET_0" {
+            *self.0.lock().unwrap() = Some(secret.to_vec());
+        }
+    }
+}
+
+/// Probes a server that sends tickets before it has received the certificate of the client.
+fn probe_early_tickets(
+    certificates: &Certificates,
+    options: TlsOptions,
+    steps: Vec<Step>,
+    script: EarlyTickets,
+) -> Report {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_file(certificates.ca_file()).unwrap();
+    roots.add(ca).unwrap();
+    let mut provider = rustls::crypto::ring::default_provider();
+    let suite = rustls::CipherSuite::TLS13_CHACHA20_POLY1305_SHA256;
+    provider.cipher_suites.retain(|one| one.suite() == suite);
+    let provider = Arc::new(provider);
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let verifier = verifier.allow_unauthenticated().build().unwrap();
+    let chain = vec![CertificateDer::from_pem_file(certificates.path("p256.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(certificates.path("p256.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)
+        .unwrap();
+    let peer = Peer::start(move |mut stream: TcpStream| {
+        // Each connection has a secret of its own.
+        let secret = Arc::new(ServerSecret::default());
+        let mut config = config.clone();
+        config.key_log = Arc::clone(&secret) as _;
+        config.send_tls13_tickets = 0;
+        let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+        while secret.0.lock().unwrap().is_none() {
+            if !server.read_tls(&mut stream).is_ok_and(|read| read > 0) {
+                return;
+            }
+            server.process_new_packets().unwrap();
+        }
+        let secret = secret.0.lock().unwrap().clone().unwrap();
+        // The tickets are in the same segment as the rest.
+        let mut bytes = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut bytes).unwrap();
+        }
+        let mut sequence = 0;
+        let mut seal = |kind: u8, content: &[u8]| {
+            sequence += 1;
+            sealed13(&secret, sequence - 1, kind, content)
+        };
+        for number in 0..script.tickets {
+            // lifetime, age, nonce, ticket, no extensions
+            let ticket = [
+                &[0, 0, 28, 32][..],
+                &[0; 4],
+                &[1, number, 0, 4],
+                b"tick",
+                &[0, 0],
+            ];
+            bytes.extend(seal(22, &message(4, &ticket.concat())));
+        }
+        let _ = stream.write_all(&bytes);
+        // The end of the handshake of the client; the bytes are not examined.
+        let _ = stream.read(&mut [0; 4096]);
+        if let Some((alert, delay)) = script.refusal {
+            std::thread::sleep(Duration::from_millis(delay));
+            let _ = stream.write_all(&seal(21, &[2, alert]));
+            let _ = stream.shutdown(Shutdown::Write);
+        } else {
+            if !script.answer.is_empty() {
+                let _ = stream.write_all(&seal(23, script.answer));
+            }
+            // As long as a client may wait for a refusal.
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(3)));
+            let mut bytes = [0; 4096];
+            while stream.read(&mut bytes).is_ok_and(|read| read > 0) {
+                let _ = stream.write_all(&seal(21, &[1, 0]));
+                let _ = stream.shutdown(Shutdown::Write);
+            }
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    probe(spec(options, steps), peer.port().parse().unwrap())
+}
+
+#[test]
+fn tickets_before_a_refusal_are_no_acceptance() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let refused = "the server requires a client certificate (alert certificate_required)";
+    for tickets in [1, 2] {
+        for delay in [0, 1, 20, 60] {
+            let script = EarlyTickets {
+                tickets,
+                refusal: Some((116, delay)),
+                answer: b"",
+            };
+            for steps in [Vec::new(), vec![send(b"abc")], vec![expect("x")]] {
+                let options = trusting(&certificates);
+                let report = probe_early_tickets(&certificates, options, steps, script);
+                assert_failed(&report, Status::TlsFailed, refused);
+                assert_eq!(facts(&report).client_cert, Some(true), "{script:?}");
+            }
+            let options = TlsOptions {
+                expect_client_cert: true,
+                ..trusting(&certificates)
+            };
+            let report = probe_early_tickets(&certificates, options, Vec::new(), script);
+            assert_up(&report);
+            assert_eq!(facts(&report).client_cert, Some(true), "{script:?}");
+        }
+    }
+}
+
+#[test]
+fn tickets_without_a_refusal_are_an_acceptance() {
+    let certificates = Certificates::new(&[Key::P256]);
+    let script = EarlyTickets {
+        tickets: 2,
+        refusal: None,
+        answer: b"x",
+    };
+    for steps in [Vec::new(), vec![send(b"abc"), expect("x")]] {
+        let started = Instant::now();
+        let report = probe_early_tickets(&certificates, trusting(&certificates), steps, script);
+        assert_up(&report);
+        assert_eq!(facts(&report).client_cert, Some(false));
+        assert!(started.elapsed() < Duration::from_secs(2));
+    }
+    let options = TlsOptions {
+        expect_client_cert: true,
+        ..trusting(&certificates)
+    };
+    let report = probe_early_tickets(&certificates, options, Vec::new(), script);
+    let text = "the server requests a client certificate, but accepts connections without one";
+    assert_failed(&report, Status::TlsFailed, text);
+    assert_eq!(facts(&report).client_cert, Some(false));
+}
+
 #[test]
 fn a_server_that_floods_with_tickets_or_keys_is_a_failure() {
     let certificates = Certificates::new(&[Key::P256]);

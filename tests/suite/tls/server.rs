@@ -163,8 +163,18 @@ impl Server {
 
     /// One that sends what is typed, and understands the commands of `s_server`.
     pub fn start_typing(certificate: &[String], options: &[&str]) -> Self {
+        Self::start_at(("127.0.0.1", 0), certificate, options)
+    }
+
+    /// One at this address and port.
+    pub fn start_at(
+        (address, given): (&str, u16),
+        certificate: &[String],
+        options: &[&str],
+    ) -> Self {
+        let at = format!("{address}:{given}");
         let mut child = Command::new("openssl")
-            .args(["s_server", "-accept", "127.0.0.1:0"])
+            .args(["s_server", "-accept", &at])
             .args(certificate)
             .args(options)
             .stdin(Stdio::piped())
@@ -176,7 +186,16 @@ impl Server {
         let port = output
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok());
+            .find_map(|line| match line.as_str() {
+                // A port that was given is not printed.
+                "ACCEPT" => Some(given),
+                line => line
+                    .strip_prefix("ACCEPT ")?
+                    .rsplit_once(':')?
+                    .1
+                    .parse()
+                    .ok(),
+            });
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
         let Some(port) = port else {
             let errors: Vec<_> = errors.map_while(Result::ok).collect();

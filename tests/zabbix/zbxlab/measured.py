@@ -7,6 +7,8 @@ from .checks import table
 
 # What Zabbix writes for a macro that it cannot expand. (In backquotes it is an argument of the program.)
 UNRESOLVED = " *UNKNOWN*"
+# Statuses that say nothing about the target: its state is unknown.
+UNKNOWN = ("14", "15", "17")
 TIMES = ("time.resolve", "time.connect", "time.dialogue", "time.total")
 
 
@@ -39,23 +41,25 @@ class Measured(Expect):
         """Up, with values of `measured` and none of `without`."""
 
         def good(seen):
-            is_ok = (seen["up"], seen["status"], seen["error"]) == ("1", "0", "")
+            is_ok = (seen["state"], seen["status"], seen["error"]) == ("1", "0", "")
             times = all(0 <= float(seen[name]) < 3 for name in TIMES if name in seen)
             return is_ok and times and all(name in seen for name in measured) and not any(name in seen for name in without)
 
         self.sees(host, parameters, good, "up" + "".join(f", {name}" for name in measured))
 
     def fails(self, host, parameters, statuses, *, reason="", total=(0, 2.9), **kind):
-        """Down with one of these statuses, a reason, and a total time between these bounds."""
+        """Down, or unknown, with one of these statuses, a reason, and a total time (if it is an item) between these bounds."""
 
         def good(seen):
-            is_down = seen["up"] == "0" and seen["status"] in str(statuses).split()
-            return is_down and seen["error"] and reason in seen["error"] and total[0] <= float(seen["time.total"]) <= total[1]
+            state = "2" if seen["status"] in UNKNOWN else "0"
+            is_down = seen["state"] == state and seen.get("up", "0") == "0" and seen["status"] in str(statuses).split()
+            in_time = total[0] <= float(seen.get("time.total", total[0])) <= total[1]
+            return is_down and seen["error"] and reason in seen["error"] and in_time
 
         self.sees(host, parameters, good, f"down, status {statuses}", **kind)
 
     def has_problems(self, host, wanted, seconds=None):
-        """Exactly these problems, in any order. A name that ends in a space must be followed by a reason."""
+        """Exactly these problems, in any order. A name that ends in a space or a colon must be followed by a reason."""
 
         def probe():
             seen = self.hosts.problems(host)
@@ -114,7 +118,7 @@ class Measured(Expect):
 
 
 def fits(name, wanted):
-    if wanted.endswith(" "):
+    if wanted.endswith((" ", ":")):
         return name.startswith(wanted) and name != wanted
     return name == wanted
 

@@ -6,7 +6,7 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 
 use super::*;
 use crate::engine::dns::resolv_conf::Transport;
-use crate::failure::Status;
+use crate::failure::{Failure, Status};
 
 /// How a scripted server replies to a query, and after how many milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,15 @@ fn run_until(
     let start = Instant::now();
     let end = start + Duration::from_millis(deadline);
     let config = Arc::new(ResolvConf::parse(conf, "probe", 53));
-    let mut lookup = Lookup::new(&name.parse().unwrap(), family, config, 0, start, end);
+    let mut lookup = Lookup::new(
+        &name.parse().unwrap(),
+        family,
+        config,
+        0,
+        Duration::ZERO,
+        start,
+        end,
+    );
     let mut now = start;
     let mut events: BTreeMap<(Instant, QueryAttemptId, u16), (Vec<u8>, Reply)> = BTreeMap::new();
     let mut open = std::collections::BTreeSet::new();
@@ -684,6 +692,7 @@ fn rotate_starts_with_another_server() {
             Family::V4,
             config.clone(),
             turn,
+            Duration::ZERO,
             now,
             now + Duration::from_secs(1),
         );
@@ -751,7 +760,15 @@ fn stopped(name: &str, conf: &str, reply: Reply) -> (Status, String) {
     let start = Instant::now();
     let config = Arc::new(ResolvConf::parse(conf, "probe", 53));
     let end = start + Duration::from_millis(DEADLINE);
-    let mut lookup = Lookup::new(&name.parse().unwrap(), Family::V4, config, 0, start, end);
+    let mut lookup = Lookup::new(
+        &name.parse().unwrap(),
+        Family::V4,
+        config,
+        0,
+        Duration::ZERO,
+        start,
+        end,
+    );
     let Some(QueryAction::Open { attempt, .. }) = lookup.pop_action() else {
         panic!("no query");
     };
@@ -787,4 +804,103 @@ fn a_lookup_that_a_stop_kept_from_going_on_is_unknown() {
     );
     assert_eq!(stopped("db1.", TWO, Found(0)).0, Status::Ok);
     assert_eq!(stopped("db1.", TWO, Nx(0)).0, Status::ResolveFailed);
+}
+
+/// A lookup of which a silent server is the only one, suspended from one time to another, in
+/// milliseconds: the result, and how many queries were sent.
+#[allow(clippy::disallowed_methods)]
+fn suspended(from: u64, until: u64) -> (Failure, u32) {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let config = Arc::new(ResolvConf::parse(
+        &format!("{ONE}search a.example"),
+        "probe",
+        53,
+    ));
+    let name = "db1".parse().unwrap();
+    let mut lookup = Lookup::new(
+        &name,
+        Family::Any,
+        config,
+        0,
+        Duration::ZERO,
+        start,
+        at(DEADLINE),
+    );
+    let (mut now, mut queries, mut open) = (start, 0, std::collections::BTreeSet::new());
+    let mut suspended = false;
+    loop {
+        while let Some(action) = lookup.pop_action() {
+            match action {
+                QueryAction::Open { attempt, .. } => {
+                    if lookup.message(attempt, 7).is_some() {
+                        queries += 1;
+                        open.insert(attempt);
+                    }
+                }
+                QueryAction::Close { attempt } => drop(open.remove(&attempt)),
+            }
+        }
+        assert!(
+            !suspended || open.is_empty(),
+            "{open:?} at {:?}",
+            now - start
+        );
+        if let Some(result) = lookup.take_result() {
+            assert!(open.is_empty(), "{open:?}");
+            return (result.unwrap_err(), queries);
+        }
+        let wake = lookup.next_wake().unwrap();
+        if now < at(from) && wake >= at(from) {
+            now = at(from);
+            lookup.suspend(now);
+            suspended = true;
+        } else if now < at(until) && wake >= at(until) {
+            now = at(until);
+            lookup.resume(now);
+            suspended = false;
+        } else {
+            now = wake.max(now);
+            lookup.expire(now);
+        }
+    }
+}
+
+#[test]
+fn a_suspended_lookup_is_unknown_if_it_had_too_little_time() {
+    let (failure, queries) = suspended(100, 400);
+    assert_eq!(failure.status, Status::ResolveTimeout, "{}", failure.text);
+    assert!(queries > 4, "{queries}");
+    for (from, until) in [(100, 2400), (100, 5000), (1, 1300)] {
+        let (failure, _) = suspended(from, until);
+        let text = format!("resolve db1: {NO_SOCKET}");
+        assert_eq!((failure.status, failure.text), (Status::LocalError, text));
+    }
+}
+
+/// Its servers had only the rest of the time.
+#[test]
+#[allow(clippy::disallowed_methods)]
+fn a_lookup_that_was_queued_for_long_is_unknown() {
+    let start = Instant::now();
+    let failure_after = |queued_for: u64| {
+        let queued_for = Duration::from_millis(queued_for);
+        let config = Arc::new(ResolvConf::parse(ONE, "probe", 53));
+        let end = start + Duration::from_millis(DEADLINE);
+        let (name, now) = ("db1.".parse().unwrap(), start + queued_for);
+        let mut lookup = Lookup::new(&name, Family::V4, config, 0, queued_for, now, end);
+        loop {
+            while let Some(action) = lookup.pop_action() {
+                if let QueryAction::Open { attempt, .. } = action {
+                    lookup.message(attempt, 7);
+                }
+            }
+            if let Some(result) = lookup.take_result() {
+                return result.unwrap_err().status;
+            }
+            lookup.expire(lookup.next_wake().unwrap());
+        }
+    };
+    assert_eq!(failure_after(2400), Status::LocalError);
+    assert_eq!(failure_after(100), Status::ResolveTimeout);
 }

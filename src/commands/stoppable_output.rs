@@ -1,21 +1,16 @@
-//! Standard output of a batch. If the reader stops reading, this neither delays the run nor keeps
-//! the process alive after a signal.
+//! Standard output of a command that a signal stops. If the reader stops reading, this neither delays
+//! a run nor keeps the process alive after a signal.
 
 use std::io;
 use std::io::Write;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
-use crate::os::stdout;
+use crate::os::standard_streams::{OUTPUT, write_output};
 use crate::os::stop::{StopHandle, Writable, writable_within};
 
 /// How long the reader may take to continue after a signal. The process ends within 100 ms in
 /// total.
 const PATIENCE: Duration = Duration::from_millis(60);
-
-/// The maximum number of bytes of one write: a pipe that is ready accepts this many without
-/// blocking (`PIPE_BUF`, pipe(7)).
-const CHUNK: usize = 4096;
 
 /// Writes to standard output until a signal arrives; after it, as long as the reader reads.
 pub struct StoppableOutput<'s> {
@@ -39,10 +34,8 @@ impl<'s> StoppableOutput<'s> {
     /// Those of write(2).
     pub fn write_available(bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
-        while !rest.is_empty()
-            && writable_within(io::stdout().as_fd(), Duration::ZERO) == Writable::Yes
-        {
-            let written = write_chunk(rest)?;
+        while !rest.is_empty() && writable_within(OUTPUT, Duration::ZERO) == Writable::Yes {
+            let written = write_output(rest)?;
             rest = rest.get(written..).unwrap_or_default();
         }
         Ok(bytes.len() - rest.len())
@@ -56,20 +49,16 @@ impl Write for StoppableOutput<'_> {
     /// Those of write(2), and `TimedOut` if a signal arrived and the reader does not read.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(stop) = self.stop {
-            self.is_abandoned = self.is_abandoned
-                || stop.wait_writable(io::stdout().as_fd(), PATIENCE) == Writable::No;
+            self.is_abandoned =
+                self.is_abandoned || stop.wait_writable(OUTPUT, PATIENCE) == Writable::No;
             if self.is_abandoned {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
-        write_chunk(bytes)
+        write_output(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn write_chunk(bytes: &[u8]) -> io::Result<usize> {
-    stdout::write(bytes.get(..CHUNK).unwrap_or(bytes))
 }
