@@ -6,9 +6,8 @@
 //! cause; its targets are taken out of all other groups; then the largest group that is left is the
 //! second cause, and so on. So each target counts for one cause at most.
 //!
-//! Targets whose SYN is unanswered and which share nothing else are grouped by their network, from
-//! which no target may have answered. Such a group is weaker evidence than a shared fact, so it is
-//! only formed of the targets that have none.
+//! Targets whose SYN is unanswered and which share no fact are grouped by their network. There is
+//! no such group if another target of the network may have answered.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,9 +28,9 @@ const MOST: usize = 10;
 const EXAMPLES: usize = 3;
 /// The most candidates of one target; more only arise if its name has many addresses.
 const CANDIDATES: usize = 4;
-/// The fewest targets that have a fact in common.
+/// The minimum number of targets with a fact in common.
 const FEWEST: usize = 2;
-/// The fewest targets of a network of which none answers.
+/// The minimum number of targets in a network in which none answers.
 const FEWEST_OF_NETWORK: usize = 3;
 /// The longest sentence, in characters. An issuer is chosen by the peer.
 const LONGEST: usize = 400;

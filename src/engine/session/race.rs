@@ -408,8 +408,8 @@ impl AddressRace {
     }
 
     /// Ends an attempt in favor of another one. It has failed if it was late, unless it had very
-    /// little time, as at the end of a run, or the other connect took as long. The time that this
-    /// process was late is not time of the address.
+    /// little time, as at the end of a run, or less time than the other connect took. Delays of
+    /// this process are not counted.
     fn end(
         &mut self,
         index: usize,
