@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod discover;
 mod limits;
+mod path;
 mod plugin;
 mod serve;
 mod services;
@@ -76,6 +77,7 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
         Command::Watch(args) => watch::run(*args),
+        Command::Path(args) => path::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Demo => demo::run(),

@@ -21,7 +21,7 @@ pub struct HelpPage {
 }
 
 /// The pages of all commands.
-pub const PAGES: [HelpPage; 12] = [
+pub const PAGES: [HelpPage; 13] = [
     HelpPage {
         command: "",
         exit: &[
@@ -194,6 +194,28 @@ pub const PAGES: [HelpPage; 12] = [
             (
                 "Find out after how long a firewall forgets an idle connection",
                 "watch 192.0.2.7 22 --idle 1h",
+            ),
+        ],
+    },
+    HelpPage {
+        command: "path",
+        exit: &[
+            (0, "the port accepts connections"),
+            (1, "it does not, or that is unknown"),
+            (2, "usage or configuration error; nothing was sent"),
+        ],
+        examples: &[
+            (
+                "Show the hops to a port, and where the packets end",
+                "path mail.example.com 25",
+            ),
+            (
+                "Compare two ports of a host: is it a firewall rule?",
+                "path mail.example.com 25 --against 443",
+            ),
+            (
+                "Ask every hop ten times, and look up the names of the routers",
+                "path 192.0.2.7 25 --rounds 10 --names",
             ),
         ],
     },

@@ -87,8 +87,10 @@ impl LiveTerminal {
         // Keys are read one by one and are not shown. They still cause signals, except Ctrl-\, which
         // would leave a core file.
         mode.c_lflag &= !(libc::ICANON | libc::ECHO);
-        if let Some(quit) = mode.c_cc.get_mut(libc::VQUIT) {
-            *quit = 0;
+        for (key, value) in [(libc::VQUIT, 0), (libc::VMIN, 1), (libc::VTIME, 0)] {
+            if let Some(place) = mode.c_cc.get_mut(key) {
+                *place = value;
+            }
         }
         IS_LIVE.store(true, Ordering::SeqCst);
         // SAFETY: the pointer is to a local.

@@ -96,7 +96,7 @@ impl FailureGroups {
     pub fn causes(&self, plans: &[Arc<Plan>]) -> Vec<Cause> {
         let of_facts = self.of_facts.iter().map(|((status, sentence), targets)| {
             let sentence = Cow::Borrowed(&**sentence);
-            Group::new(*status, sentence, targets.clone())
+            CauseGroup::new(*status, sentence, targets.clone())
         });
         let mut causes = largest_first(of_facts.collect(), FEWEST);
         let networks = self.silent_networks(plans);
@@ -112,7 +112,7 @@ impl FailureGroups {
 
     /// The networks of which no target has answered, with their silent targets, the most specific
     /// first.
-    fn silent_networks(&self, plans: &[Arc<Plan>]) -> Vec<Group<'static>> {
+    fn silent_networks(&self, plans: &[Arc<Plan>]) -> Vec<CauseGroup<'static>> {
         if self.silent.len() < FEWEST_OF_NETWORK {
             return Vec::new();
         }
@@ -135,7 +135,7 @@ impl FailureGroups {
         }
         let group = |((prefix, network), targets): ((u8, IpAddr), Vec<u32>)| {
             let sentence = format!("no answer to SYNs from any target in {network}/{prefix}");
-            Group::new(Status::ConnectTimeout, Cow::Owned(sentence), targets)
+            CauseGroup::new(Status::ConnectTimeout, Cow::Owned(sentence), targets)
         };
         // Longer prefixes first: of equally large groups the first is taken.
         networks.into_iter().rev().map(group).collect()
@@ -143,14 +143,14 @@ impl FailureGroups {
 }
 
 /// Targets that may have one cause.
-struct Group<'s> {
+struct CauseGroup<'s> {
     status: Status,
     sentence: Cow<'s, str>,
     /// In ascending order, each once.
     targets: Vec<u32>,
 }
 
-impl<'s> Group<'s> {
+impl<'s> CauseGroup<'s> {
     fn new(status: Status, sentence: Cow<'s, str>, mut targets: Vec<u32>) -> Self {
         targets.sort_unstable();
         targets.dedup();
@@ -164,7 +164,7 @@ impl<'s> Group<'s> {
 
 /// Takes the largest group, removes its targets from the others, and so on. Of equally large groups
 /// the first is taken.
-fn largest_first(mut groups: Vec<Group<'_>>, fewest: usize) -> Vec<Cause> {
+fn largest_first(mut groups: Vec<CauseGroup<'_>>, fewest: usize) -> Vec<Cause> {
     let mut causes = Vec::new();
     while causes.len() < MOST {
         groups.retain(|group| group.targets.len() >= fewest);

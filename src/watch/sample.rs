@@ -27,6 +27,8 @@ pub struct Sample {
     pub first_byte: Option<Duration>,
     /// The number of retransmitted SYNs.
     pub syn_retransmits: u32,
+    /// The number of retransmitted segments of a dialogue or a handshake.
+    pub data_retransmits: u32,
     /// The address that was connected to.
     pub address: Option<IpAddr>,
     /// The local address.
@@ -100,6 +102,9 @@ impl Sample {
                 .map(RoundTrip::smoothed),
             first_byte: dialogue.and_then(|dialogue| dialogue.first_byte),
             syn_retransmits: tcp.map_or(0, |tcp| tcp.syn_retransmits),
+            data_retransmits: dialogue
+                .and_then(|dialogue| dialogue.exchange)
+                .map_or(0, |exchange| exchange.retransmits),
             address: connection.map(|connection| connection.address.ip()),
             source: connection.and_then(|connection| connection.source),
             answer,

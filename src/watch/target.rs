@@ -39,6 +39,17 @@ pub struct AddressChange {
     pub after: Arc<[IpAddr]>,
 }
 
+/// How much was retransmitted, and in how many probes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retransmits {
+    /// SYNs.
+    pub syns: u64,
+    /// Segments of dialogues and handshakes.
+    pub segments: u64,
+    /// The probes in which something was retransmitted.
+    pub probes: u64,
+}
+
 /// The state of a target by its last probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetState {
@@ -79,7 +90,9 @@ pub struct TargetModel {
     first_byte: Histogram,
     /// Retransmitted SYNs.
     syn_retransmits: u64,
-    /// Probes with a retransmitted SYN.
+    /// Retransmitted segments of dialogues and handshakes.
+    data_retransmits: u64,
+    /// Probes with a retransmitted SYN or segment.
     retransmitting: u64,
     series: Series,
     answer: Option<Arc<[IpAddr]>>,
@@ -106,6 +119,7 @@ impl TargetModel {
             rtt: Histogram::default(),
             first_byte: Histogram::default(),
             syn_retransmits: 0,
+            data_retransmits: 0,
             retransmitting: 0,
             series: Series::default(),
             answer: None,
@@ -209,14 +223,14 @@ impl TargetModel {
         self.counts.up += counts.up;
         self.counts.down += counts.down;
         self.counts.unknown += counts.unknown;
-        self.window.add(sample.start.elapsed(), counts);
+        self.window.add(sample.start.since_start(), counts);
         self.series.push(Point::new(mark, sample.connect));
     }
 
     fn note_times(&mut self, sample: &Sample) {
         if let Some(connect) = sample.connect {
             self.connect.add(connect);
-            self.recent_connect.add(sample.start.elapsed(), connect);
+            self.recent_connect.add(sample.start.since_start(), connect);
         }
         if let Some(rtt) = sample.rtt {
             self.rtt.add(rtt);
@@ -225,7 +239,9 @@ impl TargetModel {
             self.first_byte.add(first_byte);
         }
         self.syn_retransmits += u64::from(sample.syn_retransmits);
-        self.retransmitting += u64::from(sample.syn_retransmits > 0);
+        self.data_retransmits += u64::from(sample.data_retransmits);
+        let is_lossy = sample.syn_retransmits > 0 || sample.data_retransmits > 0;
+        self.retransmitting += u64::from(is_lossy);
     }
 
     fn note_addresses(&mut self, sample: &Sample, changes: &mut Vec<Change>) {
@@ -292,7 +308,7 @@ impl TargetModel {
 
     /// The counts of the last `window` before now, at most ten minutes.
     pub fn recent_counts(&self, now: &Moment, window: Duration) -> Counts {
-        self.window.counts(now.elapsed(), window)
+        self.window.counts(now.since_start(), window)
     }
 
     /// The outages.
@@ -307,7 +323,7 @@ impl TargetModel {
 
     /// The times of TCP handshakes of about the last ten minutes.
     pub fn recent_connect(&self, now: &Moment) -> Histogram {
-        self.recent_connect.at(now.elapsed())
+        self.recent_connect.at(now.since_start())
     }
 
     /// The round-trip times that the kernel measured.
@@ -320,9 +336,13 @@ impl TargetModel {
         &self.first_byte
     }
 
-    /// How many SYNs were retransmitted, and in how many probes.
-    pub fn syn_retransmits(&self) -> (u64, u64) {
-        (self.syn_retransmits, self.retransmitting)
+    /// What was retransmitted.
+    pub fn retransmits(&self) -> Retransmits {
+        Retransmits {
+            syns: self.syn_retransmits,
+            segments: self.data_retransmits,
+            probes: self.retransmitting,
+        }
     }
 
     /// The last probes for a plot.

@@ -205,6 +205,7 @@ fn every_path_selects_a_metric_or_a_part_of_the_batch() {
                 }
                 "$.length()" => true,
                 "$.targets[?(@.up == 0)]" => batch["targets"]["one"]["up"] == 0,
+                "$.targets[?(@.tls.days_left)]" => paths.contains("tls.days_left"),
                 "$.targets[?(@.time.connect)]" | "$.targets[*].time.connect" => {
                     paths.contains("time.connect")
                 }
@@ -268,7 +269,11 @@ fn lld_macros_are_those_of_the_rows() {
     for file in files() {
         let about_listeners = file.name().contains("listeners");
         let mut given = names(if about_listeners { &listeners } else { &rows });
-        if file.steps("JAVASCRIPT").iter().any(|script| script.contains("row['{#TCP.DETAIL}'] =")) {
+        if file
+            .steps("JAVASCRIPT")
+            .iter()
+            .any(|script| script.contains("row['{#TCP.DETAIL}'] ="))
+        {
             given.insert("{#TCP.DETAIL}".to_owned());
         }
         let texts = file.texts();

@@ -187,7 +187,7 @@ class Group:
         return trigger(
             "omitted", name, "WARNING", f"last({self.item('omitted')})>0",
             "The group has more targets than {$TCP.TARGETS.MAX}, which protects the configuration cache of the server: a server "
-            "without free cache ends. The last targets of the group have no items and no problems. Increase CacheSize by 10 kB for "
+            "without free cache ends. The last targets of the group have no items and no problems. Increase CacheSize by 11 kB for "
             "each target, then {$TCP.TARGETS.MAX}, or use several groups on several servers.",
             event=f"{name} ({{?last(//tcp.targets.omitted)}} left out, {{$TCP.TARGETS.MAX}} allowed by TCP.TARGETS.MAX)",
             opdata="Left out: {ITEM.LASTVALUE1}", after=[self.silent()], scope="capacity",

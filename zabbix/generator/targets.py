@@ -28,8 +28,8 @@ class Targets:
         "Import the template and link it to a host with an interface of any type. Create one host for each group: it only "
         "stores the results.",
         "Set the macro `{$TCP.GROUP}` on the host. It is required, so that a host does not get all targets by mistake.",
-        "For groups with more than 2,000 targets, increase `CacheSize` of the server first, then `{$TCP.TARGETS.MAX}`: see "
-        "[Configuration cache](#configuration-cache).",
+        "For groups with more than 1,500 targets, increase `CacheSize` of the server first, then `{$TCP.TARGETS.MAX}`: see "
+        "[Configuration cache](README.md#configuration-cache).",
         "For a target with a service or a time of its own, such as response times, set `{$TCP.DETAIL}`: a regular expression for "
         "the ids of targets with all items.",
         "If a target is normally slower than others, set separate thresholds for its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
@@ -49,7 +49,7 @@ class Targets:
 
     def __init__(self):
         parameters = ("batch", "-o", "json", "--group", "{$TCP.GROUP}", "--timeout", "{$TCP.TARGET.TIMEOUT}")
-        self.run = Call("EXTERNAL", "zbx-tcp", *parameters, "--deadline", "{$TCP.DEADLINE}")
+        self.run = Call("EXTERNAL", "zbx-tcp", *parameters, "--deadline", "{$TCP.DEADLINE}", "--path={$TCP.PATH}", "--max-output", "{$TCP.MAX.OUTPUT}")
         tags = [tag("group", "{#TCP.GROUP}"), tag("target", "{#TCP.NAME}")]
         root = "$.targets['{#TCP.ID}']"
         self.results = Results(self.subject, self.base, "{#TCP.ID}", self.run.key, root, tags)
@@ -101,7 +101,7 @@ class Targets:
 
     def macros(self):
         return [
-            macros.GROUP, macros.INTERVAL, macros.TARGET_TIMEOUT, macros.DEADLINE, macros.NODATA, macros.MATCHES,
+            macros.GROUP, macros.INTERVAL, macros.TARGET_TIMEOUT, macros.DEADLINE, macros.PATH, macros.OUTPUT, macros.NODATA, macros.MATCHES,
             macros.NOT_MATCHES, macros.TARGETS_MAX, macros.DETAIL, macros.UNKNOWN_WARN, macros.DOWN_PERCENT, macros.CAUSE_TARGETS,
             *certificates.MACROS, macros.CAUSE_PERCENT, macros.GROUP_PROBES, *macros.DOWN, *macros.limits("the target's id"),
         ]

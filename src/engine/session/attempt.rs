@@ -30,7 +30,7 @@ use crate::engine::session::attempt::inspections::{
 };
 use crate::engine::session::attempt::trace::Trace;
 use crate::engine::session::established::{DRAIN, Established, Flow, Postponed};
-use crate::engine::session::exchange::Answer;
+use crate::engine::session::exchange::PeerAnswer;
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
 use crate::failure::{Failure, Status};
@@ -845,7 +845,7 @@ impl Attempt {
                     Some(progress) => format!("not complete before the deadline: {progress}"),
                     None => "not complete before the deadline".to_owned(),
                 };
-                if let Some(fate) = established.fate(Answer::NoHandshake, plan.spec.timeout) {
+                if let Some(fate) = established.fate(PeerAnswer::NoHandshake, plan.spec.timeout) {
                     cause.push_str("; ");
                     cause.push_str(&fate);
                 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::engine::dialogue::{Dialogue, Input, Progress};
 use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
 use crate::engine::session::exchange;
-use crate::engine::session::exchange::Answer;
+use crate::engine::session::exchange::PeerAnswer;
 use crate::engine::session::layer_state::{Acceptance, LayerState};
 use crate::engine::session::messages::{self, Ending, excerpt, quoted, step_prefix, wanted};
 use crate::failure::{Failure, Status};
@@ -194,7 +194,7 @@ impl Established {
 
     /// One sentence about a peer from which nothing more came within this time, if the kernel was
     /// asked and something is certain.
-    pub fn fate(&self, answer: Answer, limit: Duration) -> Option<String> {
+    pub fn fate(&self, answer: PeerAnswer, limit: Duration) -> Option<String> {
         let mss = self.report.tcp.and_then(|tcp| tcp.mss);
         exchange::sentence(
             self.exchange.as_ref()?,
@@ -522,8 +522,8 @@ impl Established {
         let answer = match failure.status {
             // It was to be silent.
             _ if matches!(step, Some(Step::Silence(_))) => return failure,
-            Status::ReadTimeout => Answer::Nothing,
-            Status::Mismatch => Answer::Incomplete,
+            Status::ReadTimeout => PeerAnswer::Nothing,
+            Status::Mismatch => PeerAnswer::Incomplete,
             _ => return failure,
         };
         match self.fate(answer, limit) {

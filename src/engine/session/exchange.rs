@@ -17,7 +17,7 @@ const TCP_HEADER: u32 = 20;
 
 /// What is known of the peer besides the statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Answer {
+pub(in crate::engine) enum PeerAnswer {
     /// Nothing has come since the last bytes were sent.
     Nothing,
     /// The same, in the handshake of a layer: the peer may not support its protocol.
@@ -34,7 +34,7 @@ pub(in crate::engine) fn sentence(
     exchange: &TcpExchange,
     remote: SocketAddr,
     connect_mss: Option<u32>,
-    answer: Answer,
+    answer: PeerAnswer,
     limit: Duration,
 ) -> Option<String> {
     let TcpExchange {
@@ -45,7 +45,7 @@ pub(in crate::engine) fn sentence(
     } = *exchange;
     let is_all_acked = in_flight + not_sent == 0 && exchange.segments_in_flight == 0;
     if is_all_acked && acked == 0 {
-        let is_silent = exchange.received == 0 && answer == Answer::Nothing;
+        let is_silent = exchange.received == 0 && answer == PeerAnswer::Nothing;
         return is_silent.then(|| "connected, and the peer sent nothing".to_owned());
     }
     if is_all_acked {
@@ -63,22 +63,22 @@ pub(in crate::engine) fn sentence(
 }
 
 /// The sentence if the peer's kernel has acknowledged everything.
-fn acknowledged(exchange: &TcpExchange, answer: Answer) -> String {
+fn acknowledged(exchange: &TcpExchange, answer: PeerAnswer) -> String {
     let start = format!("the peer acknowledged our {}", bytes(exchange.acked));
     // A hanging service sends nothing, so nothing can be out of order.
     if exchange.out_of_order > 0 {
         return format!("{start}, and packets of its answer are lost on the way");
     }
     match (answer, exchange.received) {
-        (Answer::Nothing, 0) => format!("{start} and says nothing: the service hangs"),
-        (Answer::NoHandshake, 0) => {
+        (PeerAnswer::Nothing, 0) => format!("{start} and says nothing: the service hangs"),
+        (PeerAnswer::NoHandshake, 0) => {
             format!("{start} and says nothing: the service hangs, or does not speak TLS")
         }
-        (Answer::Nothing | Answer::NoHandshake, _) => {
+        (PeerAnswer::Nothing | PeerAnswer::NoHandshake, _) => {
             format!("{start} and says nothing more: the service hangs")
         }
         // The answer may be complete.
-        (Answer::Incomplete, _) => format!("{start} and says nothing more"),
+        (PeerAnswer::Incomplete, _) => format!("{start} and says nothing more"),
     }
 }
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn said(exchange: TcpExchange) -> Option<String> {
-        sentence(&exchange, remote(), Some(1448), Answer::Nothing, LIMIT)
+        sentence(&exchange, remote(), Some(1448), PeerAnswer::Nothing, LIMIT)
     }
 
     /// Six bytes that the peer has acknowledged; the whole limit has passed since then.
@@ -216,10 +216,10 @@ mod tests {
         };
         let hangs = "the peer acknowledged our 6 bytes and says nothing more: the service hangs";
         assert_eq!(said(received).unwrap(), hangs);
-        let no_tls = sentence(&acked(), remote(), None, Answer::NoHandshake, LIMIT);
+        let no_tls = sentence(&acked(), remote(), None, PeerAnswer::NoHandshake, LIMIT);
         let end = " and says nothing: the service hangs, or does not speak TLS";
         assert!(no_tls.unwrap().ends_with(end));
-        let incomplete = sentence(&received, remote(), None, Answer::Incomplete, LIMIT);
+        let incomplete = sentence(&received, remote(), None, PeerAnswer::Incomplete, LIMIT);
         let stopped = "the peer acknowledged our 6 bytes and says nothing more";
         assert_eq!(incomplete.unwrap(), stopped);
         let one = TcpExchange {
@@ -339,7 +339,7 @@ mod tests {
             has_timestamps: false,
             ..hole
         };
-        let text = sentence(&in_v6, v6, Some(1440), Answer::Nothing, LIMIT).unwrap();
+        let text = sentence(&in_v6, v6, Some(1440), PeerAnswer::Nothing, LIMIT).unwrap();
         assert!(text.contains("packets of 1500 bytes are lost"), "{text}");
         // 1448, 1448 and 104 bytes; the first is split, as a router has reported a path MTU of 1300.
         let reported = TcpExchange {

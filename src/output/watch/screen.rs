@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::output::watch::WatchView;
 use crate::output::watch::plot::{Glyphs, letter, plot};
 use crate::output::watch::styled::{ScreenSize, ScreenTone, StyledLine};
-use crate::output::watch::summary::{diagnosis, outage_text};
+use crate::output::watch::summary::{diagnosis, outage_text, retransmitted};
 use crate::output::watch::words::{
     addresses, bare_milliseconds, bare_percent, cause, clock, counted, day_and_clock, mark_meaning,
     milliseconds, percent, span,
@@ -260,26 +260,21 @@ fn connect(view: &WatchView<'_>, target: &TargetModel) -> Option<InfoLine> {
 /// The round trip and the retransmissions: whether the service is slow or the path loses packets.
 fn path(target: &TargetModel) -> Option<InfoLine> {
     let rtt = target.rtt().percentile(50);
-    let (retransmits, probes) = target.syn_retransmits();
-    if rtt.is_none() && retransmits == 0 {
+    let retransmits = retransmitted(target.retransmits());
+    if rtt.is_none() && retransmits.is_none() {
         return None;
     }
     let rtt = rtt.map_or_else(|| "-".to_owned(), milliseconds);
     let mut text = format!(" {rtt}   ");
-    let _ = match retransmits {
-        0 => write!(text, "no SYN retransmitted"),
-        count => {
-            let (count, probes) = (counted(count, "SYN"), counted(probes, "probe"));
-            write!(text, "{count} retransmitted in {probes}")
-        }
-    };
+    text.push_str(retransmits.as_deref().unwrap_or("nothing retransmitted"));
     if let Some(first_byte) = target.first_byte().percentile(50) {
         let _ = write!(text, "   first byte {}", milliseconds(first_byte));
     }
-    let tone = if retransmits > 0 { Unsure } else { Plain };
+    let tone = if retransmits.is_some() { Unsure } else { Plain };
     Some(InfoLine {
         full: labelled("round trip", tone, text),
-        short: StyledLine::new(Faint, "rtt ").and(tone, format!("{rtt} lost {retransmits}")),
+        short: StyledLine::new(Faint, "rtt ")
+            .and(tone, format!("{rtt} lost {}", target.retransmits().syns)),
     })
 }
 

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::escape::is_deceptive;
 use crate::output::text::{BAD, ColorMode, GOOD, UNSURE};
-use crate::output::watch::Glyphs;
+use crate::output::watch::plot::Glyphs;
 
 /// How a text looks on a screen with colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

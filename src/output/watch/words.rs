@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::failure::Status;
-use crate::output::watch::UtcOffset;
 use crate::tls_facts::date;
 use crate::watch::moment::Moment;
+
+/// The offset of the local time from UTC in seconds, east is positive, at this time in seconds since
+/// 1970.
+pub type UtcOffset = fn(i64) -> i32;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 24 * 60 * 60;

@@ -344,6 +344,10 @@ impl<'c> Mutated<'c> {
             let (service, mutation) = (self.conversation.service, &self.mutation);
             Some(format!("{service}: {why}: {mutation:?}: {document}"))
         };
+        let text = document["error"].as_str().unwrap_or_default();
+        if text.contains("internal error") {
+            return error("it panicked");
+        }
         if is_up && !is_secured {
             return error("up without a handshake");
         }
@@ -353,8 +357,10 @@ impl<'c> Mutated<'c> {
         if is_up && (document["tls"]["proved"] != 1 || document["tls"]["verified"] != 1) {
             return error("up and not verified");
         }
+        // A machine that is too busy makes it unknown, or too late.
         let is_genuine = matches!(self.mutation.handshake, Handshake::Genuine);
-        if !is_up && is_genuine && self.mutation.changes.is_empty() {
+        let is_late = document["state"] == 2 || text.contains("deadline");
+        if !is_up && is_genuine && self.mutation.changes.is_empty() && !is_late {
             return error("not up");
         }
         // Bytes after the go-ahead, in the same segment.
@@ -430,7 +436,7 @@ fn no_mutated_peer_is_up_without_a_handshake() {
     let runner = Config {
         cases,
         failure_persistence: None,
-        max_shrink_iters: 200,
+        max_shrink_iters: 40,
         ..Config::default()
     };
     let (count, secured) = (Cell::new(0_usize), Cell::new(0_usize));

@@ -6,7 +6,7 @@
 //! waiting for the answers. Each SYN is a connection of its own, so its source port is another one:
 //! a router that distributes flows over several paths may send it on another path.
 //!
-//! A hop gets one SYN. A second one goes only to hops without an answer up to the first one behind
+//! A hop gets one SYN. A second one goes only to hops without an answer, up to [`BEHIND`] hops behind
 //! the last router that answered, since a packet may have been lost; at most [`MAX_REPEATS`]. Each
 //! connection is closed before the kernel would repeat its SYN. The answer of the target, and an
 //! ICMP error other than time exceeded, ends the trace there: no SYN goes to hops behind it.
@@ -25,6 +25,9 @@ use crate::plan::Close;
 pub const MAX_HOPS: u8 = 30;
 /// The most hops that get a second SYN because the first one may have been lost.
 pub const MAX_REPEATS: usize = 5;
+/// How many hops behind the last router that answered get a second SYN: one of them may be a router
+/// that answers no SYN at all.
+const BEHIND: u8 = 3;
 /// The initial retransmission timeout (RFC 6298, section 2): an answer that takes longer is late.
 pub const RETRANSMISSION: Duration = Duration::from_secs(1);
 /// When a SYN is given up: before the kernel would repeat it.
@@ -444,13 +447,12 @@ impl Trace {
         NextSyn::Round(next.max(self.not_before).max(answered.unwrap_or(next)))
     }
 
-    /// The hop that gets a second SYN: it is not behind the first one that did not answer after the
-    /// last router that did, and its first SYN may be lost.
+    /// The hop that gets a second SYN, since its first one may be lost.
     fn next_repeat(&self) -> NextSyn {
-        let behind = self.last_hop() + 1;
-        let first_behind = Some(behind).filter(|hop| *hop <= self.end);
-        let others = (1..=self.last_hop()).filter(|hop| *hop < self.end);
-        let mut candidates = first_behind.into_iter().chain(others);
+        let last = self.last_hop();
+        let behind = (last + 1..=last + BEHIND).filter(|hop| *hop <= self.end);
+        let others = (1..=last).filter(|hop| *hop < self.end);
+        let mut candidates = behind.chain(others);
         let is_lost = |hop: &u8| {
             let sent = usize::from(*hop).checked_sub(1);
             let sent = sent.and_then(|index| self.facts.sent.get(index));

@@ -1,0 +1,44 @@
+//! Arguments of `zbx-tcp path`.
+
+use clap::Args;
+
+use crate::cli::probe::NetworkArgs;
+
+/// Show where on the way to a port the packets end, hop by hop
+///
+/// SYNs with growing time to live are sent to the port, and every router at which one ends answers
+/// with an ICMP message. No privilege is needed. Each SYN has a source port of its own, so it may
+/// take another path than the SYNs of a check where a router distributes connections.
+#[derive(Debug, Args)]
+#[command(mut_arg("timeout", |arg| arg.help("Deadline of the trace of one port: `5s` or a number of seconds [default: 4 seconds, and 1 more for each round]")))]
+#[command(mut_arg("source_port", |arg| arg.hide(true)))]
+pub struct PathArgs {
+    /// Host name, IPv4 address or IPv6 address, optionally with a port: `HOST:PORT` or
+    /// `[IPV6]:PORT`
+    #[arg(value_name = "HOST[:PORT]")]
+    pub host: String,
+
+    /// Port, 1 to 65535
+    #[arg(value_name = "PORT")]
+    pub port: Option<String>,
+
+    /// Trace another port of the host, too, and compare the two paths
+    #[arg(long, value_name = "PORT", allow_hyphen_values = true)]
+    pub against: Option<String>,
+
+    /// How often every hop is asked, 1 to 100 [default: 3]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub rounds: Option<String>,
+
+    /// Look up the names of the routers
+    #[arg(long)]
+    pub names: bool,
+
+    /// What to print: `text` or `json` [default: text]
+    #[arg(short, long, value_name = "WHAT")]
+    pub output: Option<String>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub network: NetworkArgs,
+}
