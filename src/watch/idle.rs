@@ -1,4 +1,4 @@
-//! After how long an idle connection is forgotten.
+//! After how long an idle connection is lost.
 //!
 //! Several connections are opened at the same time. Nothing is sent on them, not even a keepalive
 //! probe, and each of them is tested once, after a time of its own: a FIN is sent, and the peer's

@@ -1,5 +1,5 @@
-//! `watch --idle`: holds connections without traffic, and finds out after how long they are
-//! forgotten or closed.
+//! `watch --idle`: holds connections without traffic, and finds out after how long they are lost or
+//! closed.
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;

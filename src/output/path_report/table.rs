@@ -142,7 +142,7 @@ fn silent(row: &HopRow) -> String {
     percent(row)
 }
 
-/// What one port saw of this address at a hop.
+/// The answers of this address at a hop to the SYNs of one port.
 fn cell(row: Option<&HopRow>, address: std::net::IpAddr) -> String {
     let Some(row) = row else {
         return String::new();
