@@ -11,9 +11,9 @@ from .parts import trigger
 from .problems import DOWN
 
 READINGS = 30
-# Values by which a period is known well enough.
+# The minimum number of values in a period.
 FEWEST = 4
-# By how many connections a queue grows. A reading may come just after a probe, before the service accepts it, so a
+# The minimum growth of a queue, in connections. A reading may come just after a probe, before the service accepts it, so a
 # queue that has the same length at each reading is no sign.
 GROWTH = 3
 
