@@ -201,7 +201,10 @@ pub const PAGES: [HelpPage; 13] = [
         command: "path",
         exit: &[
             (0, "the port accepts connections"),
-            (1, "the port does not accept connections, or its state is unknown"),
+            (
+                1,
+                "the port does not accept connections, or its state is unknown",
+            ),
             (2, "usage or configuration error; nothing was sent"),
         ],
         examples: &[

@@ -57,8 +57,8 @@ fn wanted(wanted: Patterns, min_bytes: usize) -> Step {
     })
 }
 
-/// Runs a plan against these segments, then quiet; after each segment, `pauses` tells whether the
-/// peer is quiet: the verdict.
+/// Runs a plan against these segments, then quiet; `pauses` contains for each segment whether the
+/// peer is quiet after it. Returns the verdict.
 fn verdict(plan: &Plan, segments: &[&[u8]], pauses: &[bool]) -> bool {
     let mut dialogue = begin(plan);
     let mut segments = segments

@@ -141,7 +141,7 @@ mod tests {
         version: IcmpVersion::V4,
     });
 
-    /// What the traces of the ports 25 and 443 say.
+    /// The conclusion from the traces of the ports 25 and 443.
     fn conclusion(one: &[(u8, &str, HopAnswer)], other: &[(u8, &str, HopAnswer)]) -> String {
         of_two(&report("25", one), &report("443", other)).unwrap()
     }
