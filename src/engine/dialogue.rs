@@ -372,7 +372,7 @@ impl Dialogue {
         fits.then(|| self.fill(plan, quit))
     }
 
-    /// The farewell of the [`Rejection`] that failed the current step, if it has one of its own.
+    /// The `quit` of the [`Rejection`] that failed the current step, if it has one of its own.
     fn farewell<'p>(&self, plan: &'p Plan) -> Option<&'p Template> {
         match plan.spec.steps.get(self.position) {
             Some(Step::Expect(expect)) => expect.reject.get(self.rejected_by?)?.farewell.as_ref(),

@@ -64,7 +64,7 @@ pub struct IdleTest {
     pub result: IdleResult,
 }
 
-/// What all tests say.
+/// The result of all tests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdleFinding {
     /// The longest time after which a connection was alive.
