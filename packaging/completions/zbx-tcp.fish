@@ -352,6 +352,7 @@ attempts.stddev\t''"
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l metrics -d 'Metrics for -o sender, separated by commas; `captures.NAME` is allowed [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l zabbix-host -d 'Zabbix host for targets without one, for -o sender [default: -]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l sender-key -d 'Item key for -o sender; ID and METRIC are replaced [default: `tcp.target[ID,METRIC]`]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-output -d 'Print fewer details if the document would not be shorter than SIZE, such as `512K` for Zabbix 6.0 or `16M` for 7.0; `summary.shortened` lists what was left out [default: `max_output` of the configuration, otherwise no limit]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l deadline -d 'Deadline of the run; unfinished targets have the status `not_tried` [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l concurrency -d 'Maximum number of probes in flight [default: as many as descriptors and ports allow]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l rate -d 'Maximum number of connects per second [default: no limit]' -r

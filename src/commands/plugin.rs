@@ -319,14 +319,16 @@ impl Plugin {
     fn long(&mut self, id: u32, key: LongKey, most: Duration) -> Result<(), NoAnswer> {
         let arrived = Instant::now();
         let config = match &key {
-            LongKey::Batch(_) | LongKey::Targets(_) => self.settings.targets(),
+            LongKey::Batch(..) | LongKey::Targets(_) => self.settings.targets(),
             LongKey::Ports(..) | LongKey::Open(..) => self.settings.services(),
             // Listeners are read without the configuration, so an error in it does not affect these
             // keys.
             LongKey::ListenerRows | LongKey::Listeners => Ok(Arc::default()),
         };
         let config = config.map_err(|error| match &key {
-            LongKey::Batch(_) => NoAnswer::Document(batch::without_targets(&error)),
+            LongKey::Batch(_, max_output) => {
+                NoAnswer::Document(batch::without_targets(&error, max_output))
+            }
             _ => NoAnswer::Mistake(error),
         })?;
         let policy = self.settings.policy();

@@ -101,9 +101,15 @@ impl Summary {
         causes::lines(&causes.unwrap_or_default(), self.targets(), plans)
     }
 
-    /// Appends the summary as a JSON object. `invalid` is omitted if it is 0, `error` and
-    /// `causes` if there are none. `plans` are all targets.
-    pub fn write(&mut self, elapsed: Duration, plans: &[Arc<Plan>], buffer: &mut Vec<u8>) {
+    /// Appends the summary as a JSON object. `plans` are all targets. `shortened` names what was left
+    /// out of the document. What is empty is omitted, and `invalid` if it is 0.
+    pub fn write(
+        &mut self,
+        elapsed: Duration,
+        plans: &[Arc<Plan>],
+        shortened: &[&str],
+        buffer: &mut Vec<u8>,
+    ) {
         let mut json = JsonWriter::new(buffer);
         json.open_object();
         let counts = [
@@ -124,6 +130,14 @@ impl Summary {
         if let Some(error) = &self.error {
             json.key("error");
             json.text(error);
+        }
+        if !shortened.is_empty() {
+            json.key("shortened");
+            json.open_array();
+            for name in shortened {
+                json.text(name);
+            }
+            json.close_array();
         }
         for (name, time) in [("elapsed", Some(elapsed)), ("lag", self.lag())] {
             if let Some(time) = time {
@@ -224,7 +238,7 @@ mod tests {
     #[test]
     fn the_document_counts_invalid_entries() {
         let mut buffer = Vec::new();
-        Summary::new(1, 2).write(Duration::from_micros(7), &[], &mut buffer);
+        Summary::new(1, 2).write(Duration::from_micros(7), &[], &[], &mut buffer);
         let text = "{\"targets\":0,\"up\":0,\"down\":0,\"unknown\":0,\"duplicates\":1,\"invalid\":2,\"elapsed\":0.000007}";
         assert_eq!(String::from_utf8(buffer).unwrap(), text);
     }

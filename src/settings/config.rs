@@ -61,6 +61,8 @@ pub struct Configuration {
     pub targets: Vec<Result<TargetSpec, InvalidTarget>>,
     /// The maximum number of targets of a batch. An item key cannot raise it.
     pub max_targets: Option<usize>,
+    /// The output of a batch is shorter than this number of bytes.
+    pub max_output: Option<u64>,
     /// The ports of all targets together.
     ports: usize,
     /// Every error in the files, those of services and targets too.
@@ -297,6 +299,7 @@ impl Configuration {
     fn read_defaults(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {
         let read = defaults::defaults(diagnostics, field);
         self.max_targets = read.max_targets.or(self.max_targets);
+        self.max_output = read.max_output.or(self.max_output);
         self.defaults = read.overrides.or(std::mem::take(&mut self.defaults));
         self.add_fatal(diagnostics.take_errors());
     }

@@ -67,6 +67,30 @@ fn a_valid_file_is_accepted() {
 }
 
 #[test]
+fn targets_of_one_name_are_a_warning() {
+    let target = |name: &str, port: u16| {
+        format!("[[targets]]\nhost = \"192.0.2.1\"\nport = {port}\nname = \"{name}\"\n")
+    };
+    let text = [("a", 1), ("b", 2), ("a", 3), ("b", 4), ("a", 5), ("c", 6)];
+    let text: String = text
+        .iter()
+        .map(|(name, port)| target(name, *port))
+        .collect();
+    let config = ConfigFile::new(text);
+    let ran = config.run(&["services", "--check"]);
+    assert_eq!(
+        (ran.out.as_str(), ran.code),
+        ("ok: 0 services, 6 target entries\n", Some(0))
+    );
+    let lines: Vec<_> = ran.err.lines().collect();
+    let [first, second] = lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert!(first.ends_with("config.toml:9: targets[3]: warning: has the same name `a` as targets[1] (3 targets in all): give each target a different `name`"), "{first}");
+    assert!(second.ends_with("config.toml:13: targets[4]: warning: has the same name `b` as targets[2]: give each target a different `name`"), "{second}");
+}
+
+#[test]
 fn a_path_that_is_not_a_file_is_refused_at_once() {
     let config = ConfigFile::new("");
     let dir = std::path::Path::new(&config.path())
