@@ -254,7 +254,7 @@ impl Attempt {
         }
     }
 
-    /// Shifts its times by a time that does not count.
+    /// Shifts its times by a time for which the clock of the probe was stopped.
     pub fn shift_clock(&mut self, by: Duration) {
         self.started += by;
         match &mut self.state {
@@ -291,8 +291,8 @@ impl Attempt {
         }
     }
 
-    /// Notes the end of the connection if received bytes wait to be compared, which comes first.
-    /// Returns the end otherwise.
+    /// If received bytes wait to be compared, stores the end of the connection until they are
+    /// compared; otherwise returns it.
     fn postpone(&mut self, end: Postponed) -> Option<Postponed> {
         match &mut self.state {
             AttemptState::Talking(established) if established.dialogue.is_behind() => {
@@ -413,7 +413,7 @@ impl Attempt {
         if !self.is_connecting() {
             return;
         }
-        // The path is not in question any more.
+        // The path works, so it is no longer traced.
         self.end_trace(actions);
         let connect = now.saturating_duration_since(self.started);
         let report = ConnectionReport {
@@ -453,7 +453,7 @@ impl Attempt {
         self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
     }
 
-    /// The layer knows this of the peer.
+    /// The layer reports this fact about the peer.
     pub fn learn(&mut self, facts: Box<TlsFacts>) {
         if let AttemptState::Handshaking(established) | AttemptState::Talking(established) =
             &mut self.state
@@ -557,13 +557,13 @@ impl Attempt {
         }
     }
 
-    /// Whether the peer has not answered the goodbye, and the time for it is over.
+    /// Whether the peer has not answered the close, and the time for it is over.
     pub fn is_left_alone(&self, now: Instant) -> bool {
         matches!(&self.state, AttemptState::Draining(_))
             && self.next_wake().is_some_and(|wake| wake <= now)
     }
 
-    /// What became of the bytes that were sent. After the verdict, the first measurement counts:
+    /// Whether the sent bytes were acknowledged. After the verdict, the first measurement counts:
     /// later ones may be of the connections of inspections.
     pub fn measured(&mut self, exchange: TcpExchange) {
         let report = match &mut self.state {
@@ -923,7 +923,7 @@ impl Attempt {
                 let text = format!("{}{text}", established.handshake_prefix(plan));
                 let failure = Failure::new(Status::TlsFailed, text);
                 established.finish(plan, Some(failure), self.started, now);
-                // Nobody needs to know more of this address.
+                // No further facts about this address are needed.
                 established.layer = None;
                 self.close_now(plan.spec.close, actions);
             }
@@ -1007,7 +1007,7 @@ impl Attempt {
     ) {
         match plan.spec.close {
             Close::Rst => self.close_now(Close::Rst, actions),
-            // `quit` would land in the middle of the message that is being sent.
+            // `quit` would be in the middle of the message that is being sent.
             Close::Fin if self.is_sending(plan) => self.close_now(Close::Fin, actions),
             Close::Fin => {
                 self.state = match self.take_state() {

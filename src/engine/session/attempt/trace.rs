@@ -39,7 +39,7 @@ const INTERVAL: Duration = Duration::from_millis(25);
 const INTERVALS: u32 = 60;
 /// A trace with less time is not started.
 const LEAST_TIME: Duration = Duration::from_millis(100);
-/// A router that answers at so many hops in a row would answer at all others, too.
+/// A router that answers at this many hops in a row would answer at all others, too.
 const LONGEST_ROW: usize = 8;
 /// The time from the start of one round to that of the next. Linux sends 6 ICMP errors to one host
 /// at once, and then one each second (`net.ipv4.icmp_ratelimit`).
