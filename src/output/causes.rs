@@ -472,7 +472,7 @@ mod tests {
             (from("fd77:0:0:1::/64"), 5),
         ];
         assert_eq!(causes(&reports, &plans), expected);
-        // Nothing is said of fewer than three.
+        // Fewer than three targets are no cause.
         assert_eq!(causes(&reports[..2], &plans[..2]), []);
     }
 

@@ -203,7 +203,7 @@ pub struct Rejection {
     pub refuses_tls: bool,
     /// What a match means, in words, for the error text.
     pub reason: Option<Box<str>>,
-    /// What is sent before closing, instead of the farewell of the plan.
+    /// What is sent before closing, instead of the `quit` of the plan.
     pub farewell: Option<Template>,
 }
 

@@ -751,7 +751,7 @@ impl Attempt {
         }
         if let AttemptState::Draining(established) = &mut self.state {
             established.send_awaited_fin(actions);
-            established.explain_goodbye(actions);
+            established.explain_unanswered_close(actions);
             self.close_now(Close::Fin, actions);
         } else {
             if let AttemptState::Talking(established) = &mut self.state {

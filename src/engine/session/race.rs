@@ -109,7 +109,7 @@ pub(in crate::engine) struct RaceContext<'p> {
     pub now: Instant,
     /// The probe's deadline.
     pub deadline: Instant,
-    /// Whose silence it is that an address did not answer so far.
+    /// Whether the peer, or this machine, is the reason for which an address did not answer so far.
     pub silence: Silence,
     /// How late the session was with what it had to send so far.
     pub delay: Duration,

@@ -1,4 +1,4 @@
-//! Simulated paths: a path says which hop answers what, how late, and what is lost.
+//! Simulated paths: a path defines the answer of each hop, its delay, and what is lost.
 
 use std::collections::BTreeMap;
 
