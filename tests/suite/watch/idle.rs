@@ -1,4 +1,4 @@
-//! `watch --idle`: how long idle connections live.
+//! `watch --idle`: how long idle connections stay open.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
