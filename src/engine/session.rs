@@ -347,7 +347,7 @@ impl Session {
                 attempt.secured(plan, refusal, now, actions);
             }),
             Event::ProbablyAccepted(id) => self.with(id, |attempt, plan| {
-                attempt.probably_accepted(plan, now, actions)
+                attempt.probably_accepted(plan, now, actions);
             }),
             Event::LayerDone(id) => {
                 self.with(id, |attempt, plan| attempt.layer_done(plan, now, actions))
