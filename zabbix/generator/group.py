@@ -201,7 +201,8 @@ class Group:
             f"{more_than(number, PROBES)}\nand min({number},{PROBES})>={{$TCP.CAUSE.MIN.TARGETS}}\n"
             f"and min({share},{PROBES})>={{$TCP.CAUSE.MIN.PERCENT}}\nand length(last({self.item('cause')}))>0",
             "Many targets are not up for the same reason. While this problem is open, there are no problems of single targets; the "
-            "item \"Targets that are not up\" lists them. Resolved when fewer targets than these limits have a common cause.",
+            "item \"Targets that are not up\" lists them. Resolved when fewer targets than "
+            "{$TCP.CAUSE.MIN.TARGETS}, or less than {$TCP.CAUSE.MIN.PERCENT} per cent of them, have a common cause.",
             recovery=f"max({number},{PROBES})<{{$TCP.CAUSE.MIN.TARGETS}}\nor max({share},{PROBES})<{{$TCP.CAUSE.MIN.PERCENT}}",
             event="TCP: {?last(//tcp.targets.cause.targets)} of {?last(//tcp.targets.targets)} targets: "
             "{?last(//tcp.targets.cause)}",

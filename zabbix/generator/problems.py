@@ -6,7 +6,8 @@ unknown: a port is never unknown and down at once.
 Expressions count probes, so they mean the same at every interval: a macro such as {$TCP.DOWN.PROBES} is #3, the last three values.
 Zabbix also evaluates an expression if there are fewer values than it counts, so a new port needs one more for its first problem.
 State unknown, no name and down are derived from one item, the status: Zabbix evaluates their triggers together, in the order of
-their dependencies, so a trigger never misses a problem that suppresses it. Zabbix follows dependencies through triggers without a problem, so each trigger names only the nearest ones.
+their dependencies, so a trigger never misses a problem that suppresses it. Zabbix follows dependencies through triggers without a
+problem, so each trigger names only the nearest ones.
 """
 
 from .parts import trigger

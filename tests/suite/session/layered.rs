@@ -374,7 +374,7 @@ fn an_inspection_that_this_machine_cannot_make_leaves_the_verdict_unknown() {
     ] {
         let (status, text) = verdict(DECIDES, &end);
         assert_eq!(status, Status::TlsFailed, "the peer had its time");
-        assert!(text.contains("an additional connection, needed for the verdict, failed:  "));
+        assert!(text.contains("an additional connection, needed for the verdict, failed: "));
     }
     let failed = Input::Failed(0, Status::LocalError);
     let lost = inputs(&[&connects(0), &[failed]]);
