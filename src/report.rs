@@ -252,7 +252,7 @@ pub struct Response {
 
 impl Response {
     /// The number of bytes of a step that are kept. At most 2 KiB are published; the bytes after
-    /// them tell where a character ends.
+    /// them show where a character ends.
     pub const KEPT: usize = 2048 + 16;
 }
 

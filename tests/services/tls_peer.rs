@@ -22,7 +22,7 @@ pub enum Turn {
     HearsRequest,
     /// The peer sends this.
     Sends(Vec<u8>),
-    /// The peer sends this in two segments, the first of so many bytes.
+    /// The peer sends this in two segments, the first of which has this number of bytes.
     SaysSplit(Vec<u8>, usize),
     /// The peer is the server of a TLS handshake. What follows is encrypted.
     StartsTls,

@@ -166,7 +166,7 @@ fn a_private_file_with_errors_looks_like_an_absent_one() {
             ran.refuses("");
             return ran.err.replace(&path, "PATH");
         }
-        // A batch tells the same in its document.
+        // The document of a batch contains the same error.
         assert_eq!(ran.err, "", "{}", ran.out);
         assert!(matches!(ran.code, Some(1 | 2)), "{:?}", ran.code);
         let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();

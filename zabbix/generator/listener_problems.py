@@ -102,7 +102,7 @@ class ListenerProblems:
     def is_nearly_full(self, before):
         name, used, period = f"{self.subject}: Accept queue is nearly full", self.item("used"), "{$TCP.QUEUE.PERIOD}"
         limit = self.limit("TCP.QUEUE.MAX.WARN")
-        # The period until the reading before: the next one tells whether the process hangs.
+        # The period until the reading before: the next one shows whether the process hangs.
         earlier = f"{period}:now-{{$TCP.LISTENERS.INTERVAL}}"
         return trigger(
             "full", name, "WARNING",

@@ -73,7 +73,7 @@ pub(in crate::engine) enum Silence {
 
 /// Whether the plan's `quit` is sent before closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Farewell {
+enum QuitMode {
     /// If it is the client's turn.
     IfOurTurn,
     /// No: the time is over, and it is the server's turn.
@@ -789,7 +789,7 @@ impl Attempt {
                 }
             };
             established.finish(plan, Some(failure), self.started, now);
-            self.close_gracefully(plan, Farewell::None, now, actions);
+            self.close_gracefully(plan, QuitMode::None, now, actions);
         }
     }
 
@@ -965,7 +965,7 @@ impl Attempt {
             }
             Flow::Ended(failure) => {
                 established.finish(plan, failure, self.started, now);
-                self.close_gracefully(plan, Farewell::IfOurTurn, now, actions);
+                self.close_gracefully(plan, QuitMode::IfOurTurn, now, actions);
             }
         }
     }
@@ -1001,7 +1001,7 @@ impl Attempt {
     fn close_gracefully(
         &mut self,
         plan: &Plan,
-        farewell: Farewell,
+        quit: QuitMode,
         now: Instant,
         actions: &mut Actions,
     ) {
@@ -1012,9 +1012,9 @@ impl Attempt {
             Close::Fin => {
                 self.state = match self.take_state() {
                     AttemptState::Talking(mut established) => {
-                        match farewell {
-                            Farewell::IfOurTurn => established.send_quit(plan, actions),
-                            Farewell::None => established.send_fin(actions),
+                        match quit {
+                            QuitMode::IfOurTurn => established.send_quit(plan, actions),
+                            QuitMode::None => established.send_fin(actions),
                         }
                         established.await_fin(now + DRAIN);
                         AttemptState::Draining(established)

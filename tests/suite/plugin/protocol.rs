@@ -389,7 +389,7 @@ fn random_bytes_and_messages_do_not_end_the_plugin() {
                     break;
                 }
             }
-            // A changed message may tell it to exit.
+            // A changed message may be the command to exit.
             if !String::from_utf8_lossy(&body).contains(r#""type":5"#) {
                 agent.send_bytes(&frame(&body));
             }

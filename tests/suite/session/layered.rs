@@ -451,7 +451,7 @@ fn a_race_does_not_wait_for_an_inspection_that_only_reads() {
     assert_eq!(
         steps.input(&secured),
         "fin 1, close 0",
-        "nobody waits for the loser"
+        "the report does not wait for the other address"
     );
     // The winner is inspected, too.
     assert_eq!(

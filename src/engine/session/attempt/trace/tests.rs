@@ -168,7 +168,7 @@ fn prohibited() -> HopAnswer {
     })
 }
 
-/// A path of this many routers with an answer after so many milliseconds, and then `last`.
+/// A path of this many routers with an answer after this number of milliseconds, and then `last`.
 fn path(routers: usize, after: u64, last: Fate) -> impl Fn(u8, usize) -> Fate {
     move |hop, _| match ROUTERS.get(usize::from(hop) - 1) {
         Some(router) if usize::from(hop) <= routers => {
