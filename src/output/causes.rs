@@ -31,9 +31,9 @@ const MOST: usize = 10;
 const EXAMPLES: usize = 3;
 /// The most candidates of one target; more only arise if its name has many addresses.
 const CANDIDATES: usize = 4;
-/// The fewest targets that have a fact in common.
+/// The minimum number of targets with a fact in common.
 const FEWEST: usize = 2;
-/// The fewest targets of a network of which none answers.
+/// The minimum number of targets in a network in which none answers.
 const FEWEST_OF_NETWORK: usize = 3;
 /// The longest sentence, in characters. An issuer is chosen by the peer.
 const LONGEST: usize = 400;
@@ -533,7 +533,7 @@ mod tests {
             (from("fd77:0:0:1::/64"), 5),
         ];
         assert_eq!(causes(&reports, &plans), expected);
-        // Nothing is said of fewer than three.
+        // Fewer than three targets are no cause.
         assert_eq!(causes(&reports[..2], &plans[..2]), []);
     }
 

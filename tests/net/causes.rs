@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::namespaces::Net;
 
-/// Two thousand targets behind a router that rejects one network, cannot reach another, and drops the packets to a
-/// third; of some names the name server is down; some have an address in both of the first networks.
+/// Two thousand targets behind a router that rejects one network, cannot reach another, and drops
+/// the packets to a third; the name server of some names is down; some names have an address in
+/// both of the first networks.
 #[test]
 fn a_fleet_with_overlapping_causes() {
     let Some(net) = Net::routed() else { return };

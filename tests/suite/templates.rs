@@ -350,7 +350,7 @@ fn a_listener_that_disappeared_keeps_its_items() {
     assert_eq!(rules, 4);
 }
 
-/// An override that matches no prototype has no effect, and Zabbix does not say so.
+/// An override that matches no prototype has no effect, and Zabbix reports no error.
 #[test]
 fn overrides_select_the_prototypes_that_need_a_probe() {
     let mut overrides = 0;

@@ -53,7 +53,7 @@ enum Handshake {
     OtherKey,
     /// One byte of what it sends is changed.
     Corrupted(usize, u8),
-    /// It ends after so many bytes.
+    /// It ends after this number of bytes.
     Cut(usize),
     /// It sends these bytes.
     Plain(Vec<u8>),
@@ -190,7 +190,7 @@ fn apply(change: &Change, turns: &mut Vec<Turn>) {
     }
 }
 
-/// A stream that changes one byte of what is written, or ends after so many.
+/// A stream that changes one byte of what is written, or ends after this number of bytes.
 struct Corrupting {
     stream: TcpStream,
     written: usize,
