@@ -570,8 +570,8 @@ mod tests {
                       targets were traced)";
         let from = |network: &str| format!("no answer to SYNs from any target in {network}");
         let expected = [
-            (router.to_owned(), 10),
             (from("10.3.0.0/24"), 10),
+            (router.to_owned(), 10),
             (from("10.2.0.0/24"), 8),
         ];
         assert_eq!(causes(&reports, &plans), expected);
