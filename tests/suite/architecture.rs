@@ -182,6 +182,7 @@ fn the_clock_is_read_in_the_loop_only() {
             "os/standard_streams.rs",
             "engine/event_loop.rs",
             "responder/serve_loop.rs",
+            "commands/path",
             "commands/batch",
             "commands/discover",
             "commands/plugin",

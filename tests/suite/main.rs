@@ -44,6 +44,7 @@ mod policy;
 mod readme;
 mod secrets;
 mod sender;
+mod sentences;
 mod serve;
 mod session;
 mod start;

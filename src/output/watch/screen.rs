@@ -28,7 +28,7 @@ pub struct ScreenOptions {
     pub glyphs: Glyphs,
     /// The number of probes that one point of the plot shows.
     pub zoom: usize,
-    /// Whether the view stands still while the probes go on.
+    /// Whether the view is frozen while the probes continue.
     pub frozen: bool,
 }
 
@@ -84,7 +84,7 @@ fn single(
     lines
 }
 
-/// The rows that outages and keys take of these rows.
+/// How many of these rows the outages and keys take.
 fn footer_rows(left: usize, outages: usize) -> usize {
     match (left, outages) {
         (0..=5, 0) => 0,
@@ -330,7 +330,7 @@ fn certificate(view: &WatchView<'_>, target: &TargetModel) -> Option<InfoLine> {
     })
 }
 
-/// What happened on this machine, and which of path and service is to blame.
+/// Events of this machine, and whether the path loses packets or the service is slow.
 fn remarks(view: &WatchView<'_>, target: &TargetModel) -> Vec<InfoLine> {
     let remark = |tone, text: &str| InfoLine {
         full: StyledLine::new(tone, text),

@@ -104,6 +104,11 @@ pub const SECTIONS: [Section; 13] = [
                 "expect a closed port: up if it refuses connections; with `filtered`, also if it does not answer",
             ),
             (
+                "path",
+                "\"on\"",
+                "if the target does not answer, find out how far the packets get: `on` or `off`",
+            ),
+            (
                 "close",
                 "\"rst\"",
                 "how to close the connection: `fin` (gracefully) or `rst` (reset)",
@@ -195,11 +200,18 @@ pub const SECTIONS: [Section; 13] = [
     Section {
         title: "[defaults] only",
         frame: "[defaults]\n@\n",
-        keys: &[(
-            "max_targets",
-            "200000",
-            "maximum number of targets of a batch, at most 1048576; default: 65536; each target needs half a KiB of memory",
-        )],
+        keys: &[
+            (
+                "max_targets",
+                "200000",
+                "maximum number of targets of a batch, at most 1048576; default: 65536; each target needs half a KiB of memory",
+            ),
+            (
+                "max_output",
+                "\"512K\"",
+                "size that the document of a batch must be shorter than, with its line end; if necessary, it has fewer details; default: no limit",
+            ),
+        ],
     },
     Section {
         title: "[services.NAME]",
