@@ -78,8 +78,8 @@ fn every_size_is_drawn_within_its_bounds() {
     });
     let runs = [outage_run(), several, many, ScriptedRun::new(&["a:1"])];
     for run in &runs {
-        for columns in (1..100).chain([400]) {
-            for rows in (1..40).chain([200]) {
+        for columns in (1..30).chain([39, 40, 59, 60, 80, 100, 400]) {
+            for rows in (1..14).chain([20, 24, 40, 200]) {
                 for options in [UNICODE, ASCII] {
                     let screen = drawn(run, columns, rows, options);
                     assert!(!screen.is_empty() && screen.len() <= rows);
