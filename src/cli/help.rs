@@ -21,7 +21,7 @@ pub struct HelpPage {
 }
 
 /// The pages of all commands.
-pub const PAGES: [HelpPage; 12] = [
+pub const PAGES: [HelpPage; 13] = [
     HelpPage {
         command: "",
         exit: &[
@@ -236,6 +236,18 @@ pub const PAGES: [HelpPage; 12] = [
                 "Print whether the policy allows a target, and why",
                 "services --policy 10.0.66.9 22",
             ),
+        ],
+    },
+    HelpPage {
+        command: "doctor",
+        exit: &[
+            (0, "nothing is to do"),
+            (1, "something is to do"),
+            (2, "usage error"),
+        ],
+        examples: &[
+            ("Show what works on this machine, and what to do", "doctor"),
+            ("Print the same as JSON", "doctor -o json"),
         ],
     },
     HelpPage {

@@ -184,6 +184,7 @@ fn the_clock_is_read_in_the_loop_only() {
             "responder/serve_loop.rs",
             "commands/batch",
             "commands/discover",
+            "commands/doctor.rs",
             "commands/plugin",
             "commands/services",
         ],
