@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod check;
 pub mod discover;
+pub mod doctor;
 pub mod help;
 pub mod path;
 pub mod probe;
@@ -56,6 +57,8 @@ pub enum Command {
     /// List named services, validate the configuration (--check), or check a target against the
     /// policy (--policy)
     Services(services::ServicesArgs),
+    /// Check how zbx-tcp is set up on this machine: what works, and what to do. Changes nothing
+    Doctor(doctor::DoctorArgs),
     /// Show each kind of result with test servers on loopback
     Demo,
 }

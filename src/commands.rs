@@ -7,6 +7,7 @@ mod batch;
 mod check;
 mod demo;
 mod discover;
+mod doctor;
 mod limits;
 mod path;
 mod plugin;
@@ -80,6 +81,7 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Command::Path(args) => path::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Demo => demo::run(),
     };
     result.unwrap_or_else(|error| usage_error(&error.to_string()))

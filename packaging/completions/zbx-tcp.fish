@@ -33,6 +33,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "watch" -d 'Probe on
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "path" -d 'Show where on the way to a port the packets end, hop by hop'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "serve" -d 'Run a small TCP server, to test a network path or a check'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "services" -d 'List named services, validate the configuration (--check), or check a target against the policy (--policy)'
+complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "doctor" -d 'Check how zbx-tcp is set up on this machine. Nothing is changed, and nothing is sent'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "demo" -d 'Show each kind of result with test servers on loopback'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand check" -s o -l output -d 'What to print: `up`, `status`, `error` or another metric, `json`, or `text` [default: text on a terminal, otherwise up]' -r -f -a "text\t''
 json\t''
@@ -843,4 +844,6 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l policy -d '
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -l check -d 'Validate the configuration: print all errors with file, line and key'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand services" -s h -l help -d 'Print help'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand doctor" -s o -l output -d 'Output: `text` or `json` [default: text]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand demo" -s h -l help -d 'Print help'

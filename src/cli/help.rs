@@ -264,6 +264,18 @@ pub const PAGES: [HelpPage; 13] = [
         ],
     },
     HelpPage {
+        command: "doctor",
+        exit: &[
+            (0, "nothing is to do"),
+            (1, "something is to do"),
+            (2, "usage error"),
+        ],
+        examples: &[
+            ("Show what works on this machine, and what to do", "doctor"),
+            ("Print the same as JSON", "doctor -o json"),
+        ],
+    },
+    HelpPage {
         command: "demo",
         exit: &[
             (0, "every result was as expected"),

@@ -185,6 +185,7 @@ fn the_clock_is_read_in_the_loop_only() {
             "commands/path",
             "commands/batch",
             "commands/discover",
+            "commands/doctor.rs",
             "commands/plugin",
             "commands/services",
         ],

@@ -31,6 +31,7 @@ mod config;
 mod dialogue_options;
 mod discover;
 mod dns;
+mod doctor;
 mod engine;
 mod freezer;
 mod generated;
