@@ -2,6 +2,7 @@
 
 pub mod batch_document;
 pub mod batch_format;
+pub mod cache_size;
 pub mod causes;
 mod certificate;
 pub mod compact_report;
@@ -17,6 +18,7 @@ mod path;
 pub mod path_report;
 pub mod results;
 pub mod sender;
+pub mod shorten;
 pub mod summary;
 pub mod table;
 #[cfg(test)]

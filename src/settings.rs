@@ -19,7 +19,7 @@ mod option_table;
 pub mod options;
 mod origins;
 pub mod overrides;
-mod parse;
+pub mod parse;
 pub mod path;
 pub mod request;
 mod secret_tls;

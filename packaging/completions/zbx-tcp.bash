@@ -73,7 +73,7 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__batch)
-            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --path --verbose --timeout --service --help"
+            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --max-output --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --path --verbose --timeout --service --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -104,6 +104,10 @@ _zbx__tcp() {
                     return 0
                     ;;
                 --sender-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -353,6 +353,7 @@ attempts.stddev\t''"
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l metrics -d 'Metrics for -o sender, separated by commas; `captures.NAME` is allowed [default: up,status,time.connect,time.total,tcp.rtt,tcp.syn_retransmits]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l zabbix-host -d 'Zabbix host for targets without one, for -o sender [default: -]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l sender-key -d 'Item key for -o sender; ID and METRIC are replaced [default: `tcp.target[ID,METRIC]`]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l max-output -d 'Print fewer details if the document would not be shorter than SIZE, such as `512K` for Zabbix 6.0 or `16M` for 7.0; `summary.shortened` lists what was left out [default: `max_output` of the configuration, otherwise no limit]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l deadline -d 'Deadline of the run; unfinished targets have the status `not_tried` [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l concurrency -d 'Maximum number of probes in flight [default: as many as descriptors and ports allow]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand batch" -l rate -d 'Maximum number of connects per second [default: no limit]' -r
@@ -659,7 +660,7 @@ attempts.avg\t''
 attempts.max\t''
 attempts.stddev\t''"
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -s w -l deadline -d 'End after this time: `10m`, `8h` or a number of seconds [default: no end]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l idle -d 'Instead of probing, hold open connections without traffic for up to this time, to find out after how long the path forgets or the server closes an idle connection' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l idle -d 'Instead of probing, hold connections open without traffic for up to this time, to find out after how long an idle connection is dropped on the path or closed by the server' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -s t -l timeout -d 'Deadline of the probe: `2.5s`, `800ms` or a number of seconds [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l family -d 'Use only this address family, `4` or `6`: the same as -4 or -6, but the value can be empty' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l source -d 'Connect from this local address' -r
@@ -815,7 +816,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l tls-scan -d 'A
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l crlf -d 'Append CR LF to every text that is sent'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l against -d 'Trace another port of the host, too, and compare the two paths' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l rounds -d 'How often every hop is asked, 1 to 100 [default: 3]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l rounds -d 'Number of rounds, each with one SYN to every hop, 1 to 100 [default: 3]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s o -l output -d 'What to print: `text` or `json` [default: text]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l family -d 'Use only this address family, `4` or `6`: the same as -4 or -6, but the value can be empty' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l source -d 'Connect from this local address' -r

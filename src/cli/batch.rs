@@ -45,6 +45,12 @@ pub struct BatchArgs {
     #[arg(long)]
     pub compact: bool,
 
+    /// Print fewer details if the document would not be shorter than SIZE, such as `512K` for Zabbix
+    /// 6.0 or `16M` for 7.0; `summary.shortened` lists what was left out [default: `max_output` of
+    /// the configuration, otherwise no limit]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub max_output: Option<String>,
+
     /// Deadline of the run; unfinished targets have the status `not_tried` [default: 2.5s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub deadline: Option<String>,

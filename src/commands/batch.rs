@@ -23,14 +23,15 @@ use crate::engine;
 use crate::engine::{Limits, Sink};
 use crate::failure::{Failure, Status};
 use crate::os::stop::StopHandle;
-use crate::output::batch_document;
 use crate::output::batch_format::BatchFormat;
 use crate::output::text::ColorMode;
+use crate::output::{batch_document, cache_size};
 use crate::policy::Policy;
 use crate::settings::SettingsError;
 use crate::settings::batch;
 use crate::settings::batch::{Batch, BatchRequest};
 use crate::settings::config::Configuration;
+use crate::settings::parse;
 use crate::settings::request::Transcript;
 use crate::source::{Shuffled, random_seed};
 
@@ -42,10 +43,10 @@ use crate::source::{Shuffled, random_seed};
 pub fn run(args: &BatchArgs, stop: Option<&StopHandle>) -> CommandResult {
     let start = Instant::now();
     let request = BatchRequest::from_args(args)?;
-    let format = request.wanted.format;
+    let (format, max_output) = (request.wanted.format, request.wanted.max_output);
     let batch = match prepare(args, request, stop, start) {
         Err(error) if format == BatchFormat::Json && error.is_in_configuration() => {
-            return Ok(print_without_targets(&error, start));
+            return Ok(print_without_targets(&error, max_output, start));
         }
         prepared => prepared?,
     };
@@ -107,14 +108,14 @@ fn machine_error(batch: &Batch, policy: &Policy, config: Option<&str>) -> Option
 }
 
 /// Prints the document of a run whose targets are not known, because of an error in the
-/// configuration. Nobody but Zabbix needs it, so people get the error too.
+/// configuration. On a terminal, the error is also printed as text.
 #[allow(clippy::disallowed_methods)]
-fn print_without_targets(error: &SettingsError, start: Instant) -> Exit {
+fn print_without_targets(error: &SettingsError, max_output: Option<u64>, start: Instant) -> Exit {
     let error = error.to_string();
     if io::stderr().is_terminal() {
         log_line(&error);
     }
-    let document = batch_document::without_targets(&error, start.elapsed());
+    let document = batch_document::without_targets(&error, start.elapsed(), max_output);
     print(document.as_bytes(), Exit::Usage)
 }
 
@@ -156,8 +157,10 @@ pub fn text_results(batch: &Batch, policy: &Policy, colors: ColorMode) -> TextRe
 }
 
 /// The JSON document of a batch whose configuration cannot be read.
-pub fn without_targets(error: &str) -> String {
-    batch_document::without_targets(error, Duration::ZERO)
+/// `max_output` is its limit, if that is a size.
+pub fn without_targets(error: &str, max_output: &str) -> String {
+    let max_output = parse::output_size(max_output).ok();
+    batch_document::without_targets(error, Duration::ZERO, max_output)
 }
 
 /// The JSON document of the targets in this group of the configuration; of all without a group.
@@ -168,18 +171,19 @@ pub fn without_targets(error: &str) -> String {
 #[allow(clippy::disallowed_methods)]
 pub fn json(
     group: &str,
+    max_output: &str,
     deadline: Duration,
     config: &Configuration,
     config_error: Option<&str>,
     policy: &Policy,
 ) -> Result<String, SettingsError> {
     let start = Instant::now();
-    let request = BatchRequest::groups(vec![group.to_owned()], deadline);
+    let request = BatchRequest::groups(vec![group.to_owned()], max_output, deadline)?;
     let is_late = |time| start.elapsed() >= time;
     // The targets are those of the configuration.
     let batch = match batch::batch(request, config, is_late, |_| Ok(Vec::new())) {
         Err(error) if error.is_in_configuration() => {
-            return Ok(without_targets(&error.to_string()));
+            return Ok(without_targets(&error.to_string(), max_output));
         }
         batch => batch?,
     };
@@ -190,7 +194,7 @@ pub fn json(
     let mut bytes = Vec::new();
     if let Some(document) = sink.document(start.elapsed()) {
         document
-            .write(&mut bytes)
+            .write(batch.wanted.max_output, &mut bytes)
             .map_err(|error| SettingsError::new(error.to_string()))?;
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -295,14 +299,17 @@ fn print_results(
         }),
         BatchFormat::Json => {
             let mut bytes = 0;
+            let max = batch.wanted.max_output;
             let exit = print_to(&mut output, exit, |out| match sink.document(elapsed) {
-                Some(document) => document.write(out).map(|written| bytes = written),
+                Some(document) => document.write(max, out).map(|written| bytes = written),
                 None => Ok(()),
             });
-            if let Some(warning) = batch_document::size_warning(bytes)
-                .filter(|_| batch.transcript == Transcript::Shown)
-            {
-                log_line(&warning);
+            if batch.transcript == Transcript::Shown {
+                let warning = batch_document::size_warning(bytes);
+                let lines = warning.into_iter();
+                for line in lines.chain(cache_size::lines(batch.plans.len())) {
+                    log_line(&line);
+                }
             }
             exit
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cli::services::ServicesArgs;
 use crate::cli::values::non_empty;
 use crate::commands::services::listing::ServicesFormat;
-use crate::commands::{CommandResult, Exit, print, usage_error};
+use crate::commands::{CommandResult, Exit, log_line, print, usage_error};
 use crate::escape::escaped_prefix;
 use crate::settings::config::{ConfigParts, Configuration};
 use crate::settings::{SettingsError, services, validate};
@@ -44,7 +44,7 @@ pub fn run(args: &ServicesArgs) -> CommandResult {
 }
 
 /// Prints every error of the configuration on a line of its own, or one line with the number of
-/// entries.
+/// entries, and warnings on standard error.
 #[allow(clippy::disallowed_methods)]
 fn validate(file: Option<&str>) -> Exit {
     /// Longer than the timeout of Zabbix, because a person waits. A list that takes longer is an
@@ -54,6 +54,9 @@ fn validate(file: Option<&str>) -> Exit {
     let config = Configuration::validated(file);
     let errors = validate::errors(&config, |_| start.elapsed() > PATIENCE);
     if errors.is_empty() {
+        for warning in validate::warnings(&config) {
+            log_line(&warning);
+        }
         let counted = |count, one, many| format!("{count} {}", if count == 1 { one } else { many });
         let services = counted(config.services.len(), "service", "services");
         let targets = counted(config.targets.len(), "target entry", "target entries");

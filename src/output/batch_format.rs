@@ -16,6 +16,8 @@ pub struct BatchOutput {
     pub sender_key: SenderKey,
     /// Whether documents contain the fields that have their default value.
     pub defaults: DefaultFields,
+    /// The output of `json` is shorter than this number of bytes.
+    pub max_output: Option<u64>,
 }
 
 impl BatchOutput {

@@ -10,6 +10,7 @@ use crate::fast_fmt;
 use crate::output::causes;
 use crate::output::causes::FailureGroups;
 use crate::output::json::JsonWriter;
+use crate::output::shorten::Level;
 use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
@@ -101,9 +102,15 @@ impl Summary {
         causes::lines(&causes.unwrap_or_default(), self.targets(), plans)
     }
 
-    /// Appends the summary as a JSON object. `invalid` is omitted if it is 0, `error` and
-    /// `causes` if there are none. `plans` are all targets.
-    pub fn write(&mut self, elapsed: Duration, plans: &[Arc<Plan>], buffer: &mut Vec<u8>) {
+    /// Appends the summary as a JSON object. `plans` are all targets, and `shortened` names what is
+    /// left out of the document. What is empty is omitted, and `invalid` if it is 0.
+    pub fn write(
+        &mut self,
+        elapsed: Duration,
+        plans: &[Arc<Plan>],
+        shortened: &[&str],
+        buffer: &mut Vec<u8>,
+    ) {
         let mut json = JsonWriter::new(buffer);
         json.open_object();
         let counts = [
@@ -125,16 +132,23 @@ impl Summary {
             json.key("error");
             json.text(error);
         }
+        if !shortened.is_empty() {
+            json.key("shortened");
+            json.open_array();
+            for name in shortened {
+                json.text(name);
+            }
+            json.close_array();
+        }
         for (name, time) in [("elapsed", Some(elapsed)), ("lag", self.lag())] {
             if let Some(time) = time {
                 json.key(name);
                 json.value(|buffer| fast_fmt::seconds(buffer, time));
             }
         }
-        let causes = self
-            .failures
-            .as_ref()
-            .map(|failures| failures.causes(plans));
+        let failures = self.failures.as_ref();
+        let failures = failures.filter(|_| !shortened.contains(&Level::Causes.name()));
+        let causes = failures.map(|failures| failures.causes(plans));
         if let Some(causes) = causes.filter(|causes| !causes.is_empty()) {
             json.key("causes");
             json.value(|buffer| causes::write(&causes, self.targets(), plans, buffer));
@@ -224,7 +238,7 @@ mod tests {
     #[test]
     fn the_document_counts_invalid_entries() {
         let mut buffer = Vec::new();
-        Summary::new(1, 2).write(Duration::from_micros(7), &[], &mut buffer);
+        Summary::new(1, 2).write(Duration::from_micros(7), &[], &[], &mut buffer);
         let text = "{\"targets\":0,\"up\":0,\"down\":0,\"unknown\":0,\"duplicates\":1,\"invalid\":2,\"elapsed\":0.000007}";
         assert_eq!(String::from_utf8(buffer).unwrap(), text);
     }

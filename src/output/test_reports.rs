@@ -85,6 +85,7 @@ pub fn sender_output(paths: &[&str]) -> BatchOutput {
         KeyPart::Metric,
     ];
     BatchOutput {
+        max_output: None,
         format: BatchFormat::Sender,
         metrics: paths.iter().map(metric).collect(),
         zabbix_host: None,

@@ -68,9 +68,9 @@ impl Batch {
     }
 }
 
-/// Merges a request with the configuration and builds the list of targets. `is_late` tells whether
-/// this time has passed since the start of the run; `input` reads standard input, for at most the
-/// time of the run.
+/// Merges a request with the configuration and builds the list of targets. `is_late` returns
+/// whether this time has passed since the start of the run; `input` reads standard input, for at
+/// most the time of the run.
 ///
 /// # Errors
 /// The first error found; nothing was sent. An error in one target of the configuration is its
@@ -101,7 +101,7 @@ fn build(
         probe,
         targets,
         groups,
-        wanted,
+        mut wanted,
         bounds,
         seed,
         shard,
@@ -110,6 +110,7 @@ fn build(
         transcript,
     } = request;
     let resolver = probe.resolver;
+    wanted.max_output = wanted.max_output.or(config.max_output);
     let specs = SpecCache::new(config, probe)?;
     let limit = config.target_limit(max_targets)?;
     let is_late = |targets| is_late(bounds.probing_time(targets));
@@ -119,6 +120,7 @@ fn build(
     })?;
     let list = list.finish()?;
     let mut plans = list.plans;
+    sources::keep_groups(&mut plans, &groups);
     reject_nothing_left(&plans, &list.invalid, &wanted)?;
     if let Some(shard) = shard {
         plans.retain(|plan| shard.contains(&plan.id()));

@@ -55,12 +55,14 @@ pub struct Configuration {
     pub defaults: Overrides,
     /// The users' own services by their names, or the first error of each.
     pub services: BTreeMap<String, Result<Service, SettingsError>>,
-    /// The ports of services with an error that is elsewhere. They tell the ids of targets.
+    /// The ports of services with an error that is elsewhere. The ids of targets depend on them.
     pub ports_of_invalid: BTreeMap<String, Port>,
     /// The targets of batches.
     pub targets: Vec<Result<TargetSpec, InvalidTarget>>,
     /// The maximum number of targets of a batch. An item key cannot raise it.
     pub max_targets: Option<usize>,
+    /// The output of a batch is shorter than this number of bytes.
+    pub max_output: Option<u64>,
     /// The ports of all targets together.
     ports: usize,
     /// Every error in the files, those of services and targets too.
@@ -220,7 +222,7 @@ impl Configuration {
         }
     }
 
-    /// Replaces the errors of services and targets by one that does not tell what they are.
+    /// Replaces the errors of services and targets by one that does not describe them.
     fn conceal_errors(&mut self, path: &Path) {
         let why = "this service or target has an error: `services --check` shows it to the owner of the file";
         let location = Location::File(path.to_string_lossy().into());
@@ -297,6 +299,7 @@ impl Configuration {
     fn read_defaults(&mut self, diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) {
         let read = defaults::defaults(diagnostics, field);
         self.max_targets = read.max_targets.or(self.max_targets);
+        self.max_output = read.max_output.or(self.max_output);
         self.defaults = read.overrides.or(std::mem::take(&mut self.defaults));
         self.add_fatal(diagnostics.take_errors());
     }

@@ -96,6 +96,32 @@ impl From<PortListError> for InvalidValue {
     }
 }
 
+/// The least size of an output: that of a summary.
+const MIN_OUTPUT: u64 = 1 << 10;
+/// The greatest size of an output.
+const MAX_OUTPUT: u64 = 1 << 30;
+
+/// Parses a size of the output in bytes, such as `524288`, `512K` or `16M`; the units are those of
+/// Zabbix, powers of 1024.
+///
+/// # Errors
+/// When it is no size, or too small for a summary.
+pub fn output_size(text: &str) -> Result<u64, InvalidValue> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (text.get(..text.len() - 1), 1 << 10),
+        Some(b'M' | b'm') => (text.get(..text.len() - 1), 1 << 20),
+        Some(b'G' | b'g') => (text.get(..text.len() - 1), 1 << 30),
+        _ => (Some(text), 1),
+    };
+    let count = number(digits.unwrap_or_default(), 0, MAX_OUTPUT).ok();
+    count
+        .and_then(|count| count.checked_mul(unit))
+        .filter(|size| (MIN_OUTPUT..=MAX_OUTPUT).contains(size))
+        .ok_or(InvalidValue::Invalid(
+            "is not a size from 1K to 1G: write a number of bytes, or a number with K, M or G, such as 512K",
+        ))
+}
+
 /// Parses a decimal number from `min` to `max`.
 ///
 /// # Errors
@@ -217,6 +243,47 @@ pub fn bytes(text: &str) -> Result<usize, InvalidValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_the_units_of_zabbix() {
+        for (text, size) in [
+            ("1024", 1 << 10),
+            ("1K", 1 << 10),
+            ("512K", 512 << 10),
+            ("512k", 512 << 10),
+            ("16M", 16 << 20),
+            ("1g", 1 << 30),
+            ("1073741824", 1 << 30),
+        ] {
+            assert_eq!(output_size(text), Ok(size), "{text}");
+        }
+        for bad in [
+            "",
+            "K",
+            "0",
+            "1",
+            "1023",
+            "0K",
+            "-1K",
+            "+1K",
+            "1.5K",
+            "512KB",
+            "512KiB",
+            "512 K",
+            " 512K",
+            "2G",
+            "1T",
+            "99999999999999999999",
+            "18446744073709551615G",
+            "0x400",
+            "1e9",
+            "５１２K",
+            "512К",
+            "nan",
+        ] {
+            assert!(output_size(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn values_are_shown_only_where_they_may_be() {

@@ -1,10 +1,11 @@
 //! Errors that only the whole configuration shows: duplicate ids, unknown services, options that
 //! contradict each other once services and defaults are merged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::address::Target;
+use crate::escape::escaped_prefix;
 use crate::settings::batch::{self, SpecCache};
 use crate::settings::build::{in_target, plan, service_errors};
 use crate::settings::config::Configuration;
@@ -17,7 +18,7 @@ use crate::settings::tls_build::{self, TlsLayers};
 
 /// Every error of the configuration: those of its files, then those of the whole.
 ///
-/// `is_late` tells whether this time has passed since the start.
+/// `is_late` returns whether this time has passed since the start.
 pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec<SettingsError> {
     let mut errors = config.errors.clone();
     let services = config
@@ -51,6 +52,35 @@ pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec
     let mut seen = BTreeSet::new();
     errors.retain(|error| seen.insert(error.to_string()));
     errors
+}
+
+/// What is allowed in the configuration, and confusing in Zabbix: names that several targets have.
+/// The graphs of a discovery rule have these names, and Zabbix creates only the first of them.
+pub fn warnings(config: &Configuration) -> Vec<String> {
+    /// The most names that are shown.
+    const MAX_SHOWN: usize = 20;
+    let mut named: BTreeMap<&str, Vec<&TargetSpec>> = BTreeMap::new();
+    for target in config.targets.iter().filter_map(|read| read.as_ref().ok()) {
+        if let Some(name) = &target.name {
+            named.entry(name).or_default().push(target);
+        }
+    }
+    let repeated = named.iter().filter(|(_, targets)| targets.len() > 1);
+    let warning = |(name, targets): (&&str, &Vec<&TargetSpec>)| {
+        let first = targets.first()?;
+        let second = targets.get(1)?;
+        let name = escaped_prefix(name, 60);
+        let others = match targets.len() {
+            2 => String::new(),
+            count => format!(" ({count} targets in all)"),
+        };
+        let why = format!(
+            "warning: has the same name `{name}` as {}{others}: give each target a different `name`",
+            first.key
+        );
+        Some(second.error(why).to_string())
+    };
+    repeated.filter_map(warning).take(MAX_SHOWN).collect()
 }
 
 /// The errors of every target with its service and the defaults.

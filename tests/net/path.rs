@@ -1,4 +1,4 @@
-//! Chains of routers: what a trace says, compared with what the test knows of the path.
+//! Chains of routers: the result of a trace, compared with the path that the test has made.
 
 mod random;
 
@@ -86,7 +86,7 @@ fn counted(net: &Net) -> BTreeMap<String, u32> {
     counts
 }
 
-/// Asserts that no hop got more than two SYNs, and all together not more than promised.
+/// Asserts that no hop got more than two SYNs, and all hops together not more than the limit.
 #[track_caller]
 fn as_many_as_promised(net: &Net) -> u32 {
     let counts = counted(net);
@@ -312,7 +312,7 @@ fn a_local_firewall_that_drops_icmp_leaves_no_router() {
     as_many_as_promised(&net);
 }
 
-/// The SYN of the attempt would end in the loop, too, and a router would say so.
+/// The SYN of the attempt would end in the loop, too, and a router would report this.
 #[test]
 fn a_loop_is_named() {
     let Some(net) = Net::chain(3) else { return };
@@ -767,7 +767,11 @@ fn names_of_routers_are_looked_up_on_request() {
 #[test]
 fn usage_errors_of_path_send_nothing() {
     let Some(net) = Net::chain(1) else { return };
-    net.nft("probe", "output", &["counter comment \"all\""]);
+    net.nft(
+        "probe",
+        "output",
+        &["meta l4proto tcp counter comment \"all\""],
+    );
     let target = node(2);
     for (words, text) in [
         (

@@ -134,6 +134,8 @@ fn batch_answers_for_every_target_or_one_group() {
         assert_eq!(document["summary"]["targets"], 2, "{document}");
         let document = json(&agent.value("tcp.batch[\"few\"]"));
         assert_eq!(document["targets"]["one"]["port"], 9, "{document}");
+        let document = json(&agent.value("tcp.batch[,1024]"));
+        assert_eq!(document["summary"]["targets"], 2, "{document}");
     });
 }
 
@@ -196,8 +198,7 @@ fn surplus_parameters_are_refused() {
         for (key, first) in [
             ("tcp.discovery[targets,few,other]", "tcp.discovery[targets]"),
             ("tcp.discovery[targets,,few]", "tcp.discovery[targets]"),
-            ("tcp.batch[few,other]", "tcp.batch has at most 1"),
-            ("tcp.batch[,few]", "tcp.batch has at most 1"),
+            ("tcp.batch[few,512K,other]", "tcp.batch has at most 2"),
             (
                 "tcp.check[127.0.0.1,9,,up,2,on,x]",
                 "tcp.check has at most 6",
@@ -210,6 +211,12 @@ fn surplus_parameters_are_refused() {
                     && said.ends_with(": quote a parameter that contains a comma"),
                 "{key}: {said}"
             );
+        }
+        // An unquoted list of groups has no second group.
+        for key in ["tcp.batch[few,other]", "tcp.batch[,other]"] {
+            let said = agent.value(key);
+            let start = "zbx-tcp: --max-output: `other` is not a size from 1K to 1G";
+            assert!(said.starts_with(start), "{key}: {said}");
         }
         // Empty ones are none.
         let rows = json(&agent.value("tcp.discovery[ports,127.0.0.1,22,,,]"));

@@ -49,9 +49,9 @@ OUTPUT = macro(
     "Maximum size of the document of a run: 512K in Zabbix 6.0, 16M since 7.0. If it would be longer, parts are omitted.",
 )
 PATH = macro(
-    "TCP.PATH", "off",
-    "on or off. With on, a probe without an answer finds out which router answered last, with at most 30 further SYNs; the failure "
-    "reason contains it.",
+    "TCP.PATH", "",
+    "With on, a probe without an answer finds out which router answered last, with at most 30 further SYNs; the failure reason "
+    "contains it. Empty or off: no further SYNs.",
 )
 FAMILY = macro("TCP.FAMILY", "", "Address family to use, 4 or 6; empty for both.")
 AGENT_HOST = macro(
@@ -89,11 +89,11 @@ DOWN_PERCENT = macro(
 )
 CAUSE_TARGETS = macro(
     "TCP.CAUSE.MIN.TARGETS", "10",
-    "Number of targets that must fail for the same reason for one problem that replaces theirs.",
+    "Minimum number of targets that are down for the same reason, so that one problem replaces the problems of these targets.",
 )
 CAUSE_PERCENT = macro(
-    "TCP.CAUSE.MIN.PERCENT", "10",
-    "Percentage of the targets that must fail for the same reason for one problem that replaces theirs.",
+    "TCP.CAUSE.MIN.PERCENT", "20",
+    "Minimum percentage of the targets that are down for the same reason, so that one problem replaces the problems of these targets.",
 )
 TARGETS_MAX = macro(
     "TCP.TARGETS.MAX", "1500",
@@ -109,7 +109,7 @@ DETAIL = macro(
 
 DOWN = [
     macro("TCP.DOWN.PROBES", "#3", "Number of probes in sequence without success after which a service is reported as down, with a "
-          "#; at most #10. A new one needs one probe more."),
+          "#; at most #10. A new service needs one more probe."),
     macro("TCP.UP.PROBES", "#2", "Number of successful probes in sequence that resolve the problem, with a #."),
 ]
 

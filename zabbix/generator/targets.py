@@ -35,9 +35,11 @@ class Targets:
         "If a target is normally slower than others, set separate thresholds for its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
     )
     shows = (
-        "In 7.0: the number of targets that are up, the state of each, open problems with their reasons, connect and response "
-        "times, and on a second page the graphs of each target. In 6.0: the numbers, the targets that are not up with the "
-        "reason, and the graphs of each target."
+        "In 7.0: how many targets are up, down and unknown, the age of the last run, the state of each target, open problems with "
+        "their reasons, and the connect times of the group; on a second page the slowest targets, the largest cause, and the graphs "
+        "of each target; on a third page the certificates. In 6.0: the numbers, the targets that are not up with the reasons, the "
+        "slowest targets, the largest cause, the graphs and the certificates. A tile has a colour only if it tells something, and "
+        "without a recent run the state of all targets is unknown."
     )
     description = (
         "Probes a whole group of TCP targets in one run. For each target it shows whether it is up, how fast it answers, "

@@ -46,8 +46,8 @@ pub enum ItemKey {
 /// The keys that probe many targets or print rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LongKey {
-    /// `tcp.batch[group]`.
-    Batch(String),
+    /// `tcp.batch[group,size]`: the group, and the limit for the document.
+    Batch(String, String),
     /// `tcp.discovery[ports,host,list]`.
     Ports(String, String),
     /// `tcp.discovery[open,host,list]`.
@@ -137,8 +137,8 @@ pub fn read(key: &str, mut parameters: Vec<String>) -> Result<ItemKey, KeyError>
         ("tcp.check", _) if has_more_than(6) => {
             Some(format!("tcp.check has at most 6 parameters: {QUOTE}"))
         }
-        ("tcp.batch", _) if has_more_than(1) => {
-            Some(format!("tcp.batch has at most 1 parameter: {QUOTE}"))
+        ("tcp.batch", _) if has_more_than(2) => {
+            Some(format!("tcp.batch has at most 2 parameters: {QUOTE}"))
         }
         ("tcp.discovery", "targets") if has_more_than(2) => Some(format!(
             "tcp.discovery[targets] has at most 1 further parameter: {QUOTE}"
@@ -175,7 +175,7 @@ pub fn read(key: &str, mut parameters: Vec<String>) -> Result<ItemKey, KeyError>
                 path: parameter(5),
             }))
         }
-        "tcp.batch" => Ok(ItemKey::Long(LongKey::Batch(parameter(0)))),
+        "tcp.batch" => Ok(ItemKey::Long(LongKey::Batch(parameter(0), parameter(1)))),
         "tcp.discovery" => match parameter(0).as_str() {
             "targets" => Ok(ItemKey::Long(LongKey::Targets(parameter(1)))),
             "ports" => Ok(ItemKey::Long(LongKey::Ports(parameter(1), parameter(2)))),
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(of("tcp.check", &["h"]), all("h"));
         assert_eq!(
             of("tcp.batch", &[]),
-            Ok(ItemKey::Long(LongKey::Batch(String::new())))
+            Ok(ItemKey::Long(LongKey::Batch(String::new(), String::new())))
         );
     }
 
@@ -239,7 +239,7 @@ mod tests {
     fn too_many_parameters_are_an_error() {
         for (key, parameters) in [
             ("tcp.check", &["h", "1", "", "", "", "on", "x"][..]),
-            ("tcp.batch", &["a", "b"]),
+            ("tcp.batch", &["a", "512K", "b"]),
             ("tcp.discovery", &["ports", "h", "22", "443"]),
             ("tcp.discovery", &["open", "h", "22", "443"]),
             ("tcp.discovery", &["targets", "a", "b"]),

@@ -108,7 +108,7 @@ impl LongShared {
 }
 
 impl LongRequests {
-    /// No threads yet. They take their requests from this list when they answer.
+    /// A pool without threads so far. A thread removes its request from this list when it answers.
     pub fn new(requests: OpenRequests) -> Self {
         Self(Arc::new(LongShared {
             requests,
@@ -148,8 +148,9 @@ fn value(request: &LongRequest) -> Result<String, SettingsError> {
     crate::commands::panic_if_tested_at("long");
     let most = request.most.saturating_sub(request.arrived.elapsed());
     match &request.key {
-        LongKey::Batch(group) => {
-            batch::json(group, most, config, request.config_error.as_deref(), policy)
+        LongKey::Batch(group, max_output) => {
+            let error = request.config_error.as_deref();
+            batch::json(group, max_output, most, config, error, policy)
         }
         LongKey::ListenerRows => discover::listener_rows(),
         LongKey::Listeners => discover::listener_document(),

@@ -12,7 +12,7 @@ use crate::engine::timers::Timers;
 /// The sessions that have started and are not reported yet, and their timers.
 pub(in crate::engine) struct Sessions {
     slots: Slab<SessionSlot>,
-    /// When each running session wants to be woken.
+    /// When each running session must be woken.
     pub timers: Timers,
     /// Sessions to report at the end of the turn.
     pub finished: Vec<SessionId>,

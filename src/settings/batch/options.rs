@@ -57,6 +57,7 @@ impl BatchRequest {
                 zabbix_host: None,
                 sender_key: sender_key(DEFAULT_KEY),
                 defaults: DefaultFields::Include,
+                max_output: None,
             },
             bounds: Bounds::new(Some(DEFAULT_PER_HOST)),
             seed: None,
@@ -68,11 +69,21 @@ impl BatchRequest {
     }
 
     /// A batch of the targets in these groups of the configuration that prints a JSON document.
-    pub fn groups(groups: Vec<String>, deadline: Duration) -> Self {
+    /// `max_output` is the value of `--max-output`.
+    ///
+    /// # Errors
+    /// When it is no size.
+    pub fn groups(
+        groups: Vec<String>,
+        max_output: &str,
+        deadline: Duration,
+    ) -> Result<Self, SettingsError> {
         let mut request = Self::table(Vec::new(), ProbeRequest::default());
         request.wanted.format = BatchFormat::Json;
+        let given = Some(max_output.to_owned());
+        request.wanted.max_output = option(MAX_OUTPUT, &given, parse::output_size)?;
         request.bounds.deadline = deadline;
-        Self { groups, ..request }
+        Ok(Self { groups, ..request })
     }
 
     /// The request of these arguments.
@@ -133,8 +144,8 @@ impl Bounds {
         }
     }
 
-    /// The part of the deadline in which a run of so many targets may still probe. The rest is the
-    /// time to report those that were not tried, and to print all results.
+    /// The part of the deadline in which a run of this number of targets may still probe. The rest
+    /// is the time to report those that were not tried, and to print all results.
     pub fn probing_time(&self, targets: usize) -> Duration {
         let targets = u32::try_from(targets).unwrap_or(u32::MAX);
         self.deadline.saturating_sub(REPORT_TIME * targets)
@@ -194,6 +205,8 @@ pub fn seed(args: &LimitArgs) -> Result<Option<u64>, SettingsError> {
     })
 }
 
+const MAX_OUTPUT: &str = "--max-output";
+
 const FORMATS: [(&str, BatchFormat); 4] = [
     ("json", BatchFormat::Json),
     ("ndjson", BatchFormat::Ndjson),
@@ -239,6 +252,7 @@ fn wanted(args: &BatchArgs) -> Result<BatchOutput, SettingsError> {
         } else {
             DefaultFields::Include
         },
+        max_output: option(MAX_OUTPUT, &args.max_output, parse::output_size)?,
     })
 }
 
@@ -255,6 +269,11 @@ fn reject_unused(args: &BatchArgs, format: BatchFormat) -> Result<(), SettingsEr
     match (unused, format) {
         (Some((option, _)), BatchFormat::Json | BatchFormat::Ndjson | BatchFormat::Text) => {
             Err(SettingsError::in_option(option, "requires `-o sender`"))
+        }
+        (_, BatchFormat::Ndjson | BatchFormat::Sender | BatchFormat::Text)
+            if non_empty(&args.max_output).is_some() =>
+        {
+            Err(SettingsError::in_option(MAX_OUTPUT, "requires `-o json`"))
         }
         (_, BatchFormat::Sender | BatchFormat::Text) if args.compact => Err(
             SettingsError::in_option("--compact", "requires `-o json` or `-o ndjson`"),

@@ -22,7 +22,7 @@ const NO_TARGETS: &str = "no targets: give targets, give `-` to read standard in
 /// The configuration's targets of these groups, or all of them without groups, as a batch would
 /// probe them. Those with an error have it.
 ///
-/// `is_late` tells whether this time has passed since the start.
+/// `is_late` returns whether this time has passed since the start.
 ///
 /// # Errors
 /// An error that concerns all targets, or hides which ids some of them have; or the list is not
@@ -33,7 +33,7 @@ pub fn configured(
     is_late: impl Fn(Duration) -> bool,
 ) -> Result<Vec<Plan>, SettingsError> {
     let FinishedList {
-        plans,
+        mut plans,
         invalid,
         rows,
         ..
@@ -46,6 +46,7 @@ pub fn configured(
             "no targets: add [[targets]] to the configuration",
         ));
     }
+    keep_groups(&mut plans, groups);
     Ok(plans)
 }
 
@@ -106,6 +107,24 @@ pub fn add(
         add_configured(list, config, &groups)?;
     }
     Ok(())
+}
+
+/// Leaves only the groups that were asked for, if any were: a tag of Zabbix with several groups in
+/// its value is found by none of them.
+pub fn keep_groups(plans: &mut [Plan], asked: &[String]) {
+    let asked = non_empty(asked);
+    if asked.is_empty() {
+        return;
+    }
+    for meta in plans.iter_mut().filter_map(|plan| plan.meta.as_mut()) {
+        if meta.groups.len() > 1 {
+            let groups = std::mem::take(&mut meta.groups).into_vec();
+            meta.groups = groups
+                .into_iter()
+                .filter(|group| asked.iter().any(|asked| **asked == **group))
+                .collect();
+        }
+    }
 }
 
 /// The parts of the configuration that a batch with these arguments and groups uses.

@@ -1,4 +1,4 @@
-//! `[defaults]`: the options of every probe that has no others, and the limit for targets.
+//! `[defaults]`: the options of every probe that has no others, and the limits of a batch.
 
 use crate::settings::config::options::overrides;
 use crate::settings::config::table::{Diagnostics, Field, TableReader};
@@ -15,6 +15,8 @@ pub struct Defaults {
     pub overrides: Overrides,
     /// The most targets of a batch.
     pub max_targets: Option<usize>,
+    /// The output of a batch is shorter than this number of bytes.
+    pub max_output: Option<u64>,
 }
 
 /// Reads the table.
@@ -25,6 +27,7 @@ pub fn defaults(diagnostics: &mut Diagnostics<'_>, field: &Field<'_>) -> Default
     let max = |text: &str| parse::positive(text, MAX_TARGETS);
     let defaults = Defaults {
         max_targets: table.parsed(diagnostics, "max_targets", max),
+        max_output: table.parsed(diagnostics, "max_output", parse::output_size),
         overrides: overrides(diagnostics, &mut table),
     };
     table.finish(diagnostics);

@@ -1,5 +1,5 @@
-//! An error in the configuration concerns only who uses what it is in, and the document says so.
-//! Nothing of it lets Zabbix delete an item.
+//! An error in the configuration affects only the targets that use the part with the error, and the
+//! document contains it. No error makes Zabbix delete an item.
 
 use std::collections::BTreeSet;
 
@@ -98,7 +98,7 @@ fn an_error_in_one_target_concerns_only_that_target() {
             &["127.0.0.1:22"],
             "is not an address of this",
         ),
-        // The id alone tells the row.
+        // The id is sufficient for the row.
         (
             "id = \"a\"\nhost = \"127.0.0.1/33\"\nport = 9",
             &["a"],
@@ -205,7 +205,7 @@ fn without_the_ids_of_a_target_there_are_no_rows() {
         let told = document["summary"]["error"].as_str().unwrap();
         assert!(told.contains(error), "{told}");
     }
-    // An unknown service tells two targets of one port apart: the id contains it.
+    // An unknown service distinguishes two targets of one port: the id contains it.
     let two = "[[targets]]\nhost = \"127.0.0.1\"\nport = \"9/smtp,9/shh\"\n";
     assert_eq!(rows(&document(&batch(two, &[]), 1)), None);
 }
@@ -251,7 +251,7 @@ fn an_error_in_a_service_concerns_only_its_targets() {
         let told = document["summary"]["error"].as_str().unwrap();
         assert!(told.contains(error), "{told}");
     }
-    // Nobody uses it: nothing is wrong.
+    // No target uses the service, so there is no error.
     let unused =
         format!("[services.other]\nprot = 1\n[[targets]]\nhost = \"127.0.0.1\"\nport = {port}\n");
     let document = document(&batch(&unused, &[]), 0);
@@ -428,4 +428,76 @@ fn the_rows_of_discover_targets_are_complete_or_none() {
     ));
     // The first error is that of the other target.
     run(hidden.path()).refuses("targets[1].timeout");
+}
+
+#[test]
+fn a_document_is_shorter_than_max_output() {
+    let text = "[[targets]]\nhost = \"127.0.0.1\"\nport = \"1-100\"\nclose = \"rst\"\n";
+    let length = |size: &str| {
+        let ran = batch(text, &["--max-output", size]);
+        let document = document(&ran, 1);
+        let left = document["summary"].get("shortened").map(Value::to_string);
+        (
+            ran.out.len(),
+            left.unwrap_or_default(),
+            ids(&document).len(),
+        )
+    };
+    let (whole, left, _) = length("1M");
+    assert_eq!(left, "");
+    let mut targets = Vec::new();
+    for size in [whole, 30_000, 18_000, 8_000] {
+        let (length, left, count) = length(&size.to_string());
+        assert!(length < size && !left.is_empty(), "{length} {size} {left}");
+        targets.push(count);
+    }
+    assert_eq!(targets, [100, 100, 100, 100]);
+    // Only the summary is left, which counts all targets.
+    let ran = batch(text, &["--max-output", "1K"]);
+    assert!(ran.out.len() < 1024, "{}", ran.out);
+    let document: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(document["summary"]["targets"], 100);
+    assert_eq!(document["summary"]["shortened"][5], "targets");
+    assert!(ids(&document).is_empty() && rows(&document).is_none());
+    // In the configuration; the command line takes precedence.
+    let limited = format!("[defaults]\nmax_output = \"8000\"\n{text}");
+    assert!(batch(&limited, &[]).out.len() < 8000);
+    assert!(batch(&limited, &["--max-output", "1M"]).out.len() > 8000);
+    assert!(batch(&limited, &["-o", "ndjson"]).out.len() > 8000);
+    for size in [
+        "0",
+        "1023",
+        "-1",
+        "512KB",
+        "1T",
+        "x",
+        "１K",
+        "99999999999999999999K",
+    ] {
+        batch(text, &["--max-output", size]).refuses("--max-output: ");
+        let config = format!("[defaults]\nmax_output = \"{size}\"\n{text}");
+        batch(&config, &[]).reports("defaults.max_output: is not a size from 1K to 1G", 2);
+    }
+    for format in ["ndjson", "sender", "text"] {
+        batch(text, &["--max-output", "1K", "-o", format])
+            .refuses("--max-output: requires `-o json`");
+    }
+    batch("[[targets]\n", &["--max-output", "1K"]).reports(":1: ", 2);
+}
+
+#[test]
+fn a_target_in_two_groups_is_found_by_each() {
+    let text = "[[targets]]\nhost = \"127.0.0.1\"\nport = 1\ngroup = [\"a\", \"b\", \"c\"]\n";
+    for (words, groups) in [
+        (&[][..], "a,b,c"),
+        (&["-g", "a"], "a"),
+        (&["-g", "c", "-g", "a"], "a,c"),
+        (&["--group="], "a,b,c"),
+    ] {
+        let document = document(&batch(text, words), 1);
+        assert_eq!(
+            document["discovery"][0]["{#TCP.GROUP}"], groups,
+            "{words:?}"
+        );
+    }
 }

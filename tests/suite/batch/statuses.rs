@@ -2,10 +2,14 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use super::{batch, status, written};
+use serde_json::Value;
+
+use super::{batch, command, status, written};
 use crate::private_etc::Etc;
 use crate::program::{finish, program};
 use crate::scripted_peer::{Act, FullBacklog, Peer, close_with_rst, closed_port, perform};
@@ -190,7 +194,7 @@ fn every_status_in_one_batch() {
             .all(|target| target["status_name"] == "not_tried"),
         "{busy:?}"
     );
-    let waited = |target: &&&serde_json::Value| target["time"]["connect"].is_number();
+    let waited = |target: &&&Value| target["time"]["connect"].is_number();
     assert_eq!(
         busy.iter().filter(waited).count(),
         16,
@@ -352,4 +356,115 @@ fn two_threads_give_the_results_of_one() {
     let one = said("1");
     assert_eq!(one.0["summary"]["up"], 5);
     assert_eq!(one, said("2"));
+}
+
+/// How long the peers of [`an_unchanged_failure_has_an_unchanged_text`] wait, in milliseconds.
+static DELAY: AtomicU64 = AtomicU64::new(0);
+
+/// A peer that waits before it does this.
+fn slow(script: impl Fn(TcpStream) + Send + 'static) -> Peer {
+    Peer::start(move |stream| {
+        thread::sleep(Duration::from_millis(DELAY.load(Ordering::SeqCst)));
+        script(stream);
+    })
+}
+
+/// Otherwise Zabbix would store a failure again at each check. Times are in fields of their own.
+#[test]
+fn an_unchanged_failure_has_an_unchanged_text() {
+    let says = |text: &'static [u8]| {
+        slow(move |stream| drop(perform(stream, &[Act::Sends(text), Act::Receives])))
+    };
+    let closes = || slow(|stream| drop(perform(stream, &[Act::Closes])));
+    let partly = slow(|stream| drop(perform(stream, &[Act::Sends(b"22"), Act::Closes])));
+    let silent = Peer::start(|stream| drop(perform(stream, &[Act::Receives])));
+    let (full, local) = (FullBacklog::new(), "127.0.0.1");
+    let mut script = Script::default();
+    let greeting = "service = 'greeting'";
+    let peers = [
+        ("resets", slow(close_with_rst), greeting, "reset"),
+        ("leaves", closes(), greeting, "closed"),
+        ("partly", partly, greeting, "mismatch"),
+        (
+            "other",
+            says(b"SSH-2.0-x\r\n"),
+            "service = 'greeting'\ntimeout = '0.7s'",
+            "mismatch",
+        ),
+        (
+            "prefix",
+            says(b"SSH-2.0-x\r\n"),
+            "steps = [{ expect_prefix = '220' }]",
+            "mismatch",
+        ),
+        ("busy", says(b"421 busy\r\n"), greeting, "rejected"),
+        (
+            "silent",
+            silent,
+            "service = 'greeting'\ntimeout = '0.7s'",
+            "read_timeout",
+        ),
+        ("plain", says(b"220 x\r\n"), "tls = true", "tls_failed"),
+        ("no-hello", closes(), "tls = true", "tls_failed"),
+        (
+            "no-tls",
+            says(b"220 x\r\n250 x\r\n"),
+            "starttls = 'smtp'",
+            "tls_refused",
+        ),
+        (
+            "open",
+            says(b""),
+            "expect_closed = 'answered'",
+            "unexpectedly_open",
+        ),
+    ];
+    for (id, peer, more, expected) in &peers {
+        script.target(id, local, peer.port(), more, expected);
+    }
+    let closed = closed_port();
+    script.target("refused", local, closed, "", "refused");
+    script.target(
+        "attempts",
+        local,
+        closed,
+        "count = 3\ninterval = '0.01s'",
+        "refused",
+    );
+    script.target("unreachable", "224.0.0.1", 80, "", "unreachable");
+    script.target(
+        "full",
+        local,
+        full.port(),
+        "timeout = '0.7s'",
+        "connect_timeout",
+    );
+    script.target(
+        "filtered",
+        local,
+        full.port(),
+        "timeout = '0.7s'\nexpect_closed = 'answered'",
+        "connect_timeout",
+    );
+    script.target("invalid", local, closed, "timeout = 'x'", "local_error");
+    script.target("cut", local, full.port(), "timeout = '20s'", "not_tried");
+    let service = "[services.greeting]\nsteps = [{expect = '220', reject = '421'}]\n";
+    let config = format!("{service}{}", script.config);
+    let file = written(&config);
+    let mut texts: Vec<Vec<(String, Value)>> = Vec::new();
+    for delay in [0, 7, 130] {
+        DELAY.store(delay, Ordering::SeqCst);
+        let ran = finish(&mut command(file.path(), &["--deadline", "2s"]));
+        let document: Value = serde_json::from_str(&ran.out).unwrap();
+        for (id, expected) in &script.expected {
+            let target = &document["targets"][id];
+            assert_eq!(status(&document, id), *expected, "{id}: {target}");
+            assert_ne!(target["error"], "", "{id}: {target}");
+        }
+        let text =
+            |(id, _): &(&str, &str)| ((*id).to_owned(), document["targets"][id]["error"].clone());
+        texts.push(script.expected.iter().map(text).collect());
+    }
+    assert_eq!(texts[0], texts[1]);
+    assert_eq!(texts[0], texts[2]);
 }

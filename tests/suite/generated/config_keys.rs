@@ -200,11 +200,18 @@ pub const SECTIONS: [Section; 13] = [
     Section {
         title: "[defaults] only",
         frame: "[defaults]\n@\n",
-        keys: &[(
-            "max_targets",
-            "200000",
-            "maximum number of targets of a batch, at most 1048576; default: 65536; each target needs half a KiB of memory",
-        )],
+        keys: &[
+            (
+                "max_targets",
+                "200000",
+                "maximum number of targets of a batch, at most 1048576; default: 65536; each target needs half a KiB of memory",
+            ),
+            (
+                "max_output",
+                "\"512K\"",
+                "size that the document of a batch must be shorter than, with its line end; if necessary, it has fewer details; default: no limit",
+            ),
+        ],
     },
     Section {
         title: "[services.NAME]",
