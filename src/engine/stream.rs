@@ -5,7 +5,7 @@ mod failures;
 use std::io;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::num::NonZeroI32;
+use std::num::NonZeroI16;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub struct Wire {
     /// The errno of this connection, once the kernel has reported it, which it does only once: that
     /// of connect(2), if it failed at once (over loopback, or without a route), or of a call on the
     /// open connection. Received bytes are still there then, and are read before it is reported.
-    error: Option<NonZeroI32>,
+    error: Option<NonZeroI16>,
     reuse: Reuse,
     /// The number of bytes that were written; a probe sends much fewer than 4 GiB.
     written: u32,
@@ -141,7 +141,7 @@ impl Wire {
     /// queued although the connect is still in progress.
     pub fn limited_answer(&self, remote: SocketAddr) -> LimitedAnswer {
         let error = match self.error {
-            Some(errno) => Some(io::Error::from_raw_os_error(errno.get())),
+            Some(errno) => Some(io::Error::from_raw_os_error(errno.get().into())),
             None => self.socket.take_error().unwrap_or_else(Some),
         };
         match (socket::take_icmp_error(self.socket.as_fd()), error) {
@@ -214,7 +214,7 @@ impl Wire {
     pub fn finish(&mut self, plan: &Plan, remote: SocketAddr) -> ConnectProgress {
         let info = self.tcp_info();
         if let Some(errno) = self.error {
-            let error = io::Error::from_raw_os_error(errno.get());
+            let error = io::Error::from_raw_os_error(errno.get().into());
             return self.finish_with_error(remote, &error, info);
         }
         // A handshake that is not complete has no measured round trip.
@@ -318,9 +318,7 @@ impl Wire {
     }
 
     fn keep_error(&mut self, error: &io::Error) {
-        self.error = self
-            .error
-            .or_else(|| error.raw_os_error().and_then(NonZeroI32::new));
+        self.error = self.error.or_else(|| stored_errno(error));
     }
 
     /// The kernel's statistics of this connection.
@@ -345,7 +343,7 @@ impl Wire {
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let read = if_ready(|| io::Read::read(&mut &self.socket, buffer))?;
         match (read, self.error) {
-            (None | Some(0), Some(errno)) => Err(io::Error::from_raw_os_error(errno.get())),
+            (None | Some(0), Some(errno)) => Err(io::Error::from_raw_os_error(errno.get().into())),
             _ => Ok(read),
         }
     }
@@ -457,13 +455,19 @@ fn connect(
     socket: &Socket,
     plan: &Plan,
     remote: SocketAddr,
-) -> Result<Option<NonZeroI32>, OpenError> {
+) -> Result<Option<NonZeroI16>, OpenError> {
     match socket.connect(&remote.into()) {
         Ok(()) => Ok(None),
         Err(error) if is_in_progress(&error) => Ok(None),
         Err(error) if is_shortage(&error) => Err(exhausted(plan, remote, &error)),
-        Err(error) => Ok(error.raw_os_error().and_then(NonZeroI32::new)),
+        Err(error) => Ok(stored_errno(&error)),
     }
+}
+
+/// The errno of an error, in the size that is stored: at most 4095 (`MAX_ERRNO`, linux/err.h).
+fn stored_errno(error: &io::Error) -> Option<NonZeroI16> {
+    let errno = i16::try_from(error.raw_os_error()?).ok()?;
+    NonZeroI16::new(errno)
 }
 
 /// Whether the kernel continues this connect(2) in the background, which it also does after an

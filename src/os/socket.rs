@@ -572,4 +572,97 @@ mod tests {
             (7, 0, 1)
         );
     }
+
+    const V4: (c_int, c_int) = (libc::IPPROTO_IP, libc::IP_RECVERR);
+    const V6: (c_int, c_int) = (libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
+
+    /// What is read from a control message with this level and type, and this data.
+    fn parsed((level, kind): (c_int, c_int), data: &[u8]) -> Option<IcmpFact> {
+        let mut buffer = [0_u64; 32];
+        // SAFETY: the buffer is larger than the header and the data, and aligned for cmsghdr.
+        unsafe {
+            let message = buffer.as_mut_ptr().cast::<libc::cmsghdr>();
+            let length = libc::CMSG_LEN(u32::try_from(data.len()).unwrap());
+            (*message).cmsg_level = level;
+            (*message).cmsg_type = kind;
+            (*message).cmsg_len = length as _;
+            let target = libc::CMSG_DATA(message);
+            std::ptr::copy_nonoverlapping(data.as_ptr(), target, data.len());
+            extended_error(message)
+        }
+    }
+
+    /// `struct sock_extended_err` with the address of the sender behind it (linux/errqueue.h).
+    fn error(origin: u8, kind: u8, code: u8, offender: &[u8]) -> Vec<u8> {
+        let mut data = vec![113, 0, 0, 0, origin, kind, code, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        data.extend_from_slice(offender);
+        data
+    }
+
+    fn v4_address() -> Vec<u8> {
+        let family = u16::try_from(libc::AF_INET).unwrap().to_ne_bytes();
+        [&family[..], &[0, 0, 192, 0, 2, 1], &[0; 8]].concat()
+    }
+
+    fn v6_address(start: [u8; 2]) -> Vec<u8> {
+        let family = u16::try_from(libc::AF_INET6).unwrap().to_ne_bytes();
+        [&family[..], &[0; 6], &start, &[0; 13], &[1], &[0; 4]].concat()
+    }
+
+    #[test]
+    fn the_sender_of_an_icmp_error_is_read() {
+        let v4 = error(libc::SO_EE_ORIGIN_ICMP, 11, 0, &v4_address());
+        let fact = IcmpFact {
+            kind: 11,
+            code: 0,
+            from: Some("192.0.2.1".parse().unwrap()),
+            version: IcmpVersion::V4,
+        };
+        assert_eq!(parsed(V4, &v4), Some(fact));
+        let v6 = error(libc::SO_EE_ORIGIN_ICMP6, 3, 0, &v6_address([0xfd, 0x77]));
+        let fact = IcmpFact {
+            kind: 3,
+            code: 0,
+            from: Some("fd77::1".parse().unwrap()),
+            version: IcmpVersion::V6,
+        };
+        assert_eq!(parsed(V6, &v6), Some(fact));
+    }
+
+    #[test]
+    fn other_control_messages_are_no_icmp_errors() {
+        let complete = error(libc::SO_EE_ORIGIN_ICMP, 11, 0, &v4_address());
+        assert_eq!(parsed((libc::IPPROTO_IP, libc::IP_TTL), &complete), None);
+        assert_eq!(
+            parsed((libc::SOL_SOCKET, libc::SCM_RIGHTS), &complete),
+            None
+        );
+        for origin in [
+            libc::SO_EE_ORIGIN_NONE,
+            libc::SO_EE_ORIGIN_LOCAL,
+            libc::SO_EE_ORIGIN_TIMESTAMPING,
+            255,
+        ] {
+            let other = error(origin, 11, 0, &v4_address());
+            assert_eq!(parsed(V4, &other), None, "{origin}");
+        }
+    }
+
+    /// Whatever is cut off: nothing is read behind the end.
+    #[test]
+    fn a_short_message_has_no_sender_or_is_no_error() {
+        let v4 = error(libc::SO_EE_ORIGIN_ICMP, 3, 13, &v4_address());
+        let v6 = error(libc::SO_EE_ORIGIN_ICMP6, 1, 1, &v6_address([0xfd, 0x77]));
+        for (names, data, address) in [(V4, &v4, 16), (V6, &v6, 28)] {
+            for length in 0..data.len() {
+                let fact = parsed(names, &data[..length]);
+                assert_eq!(fact.is_some(), length >= 16, "{length}");
+                let from = fact.and_then(|fact| fact.from);
+                assert!(from.is_none() || length >= 16 + address, "{length}");
+            }
+        }
+        // An address of another family is none.
+        let unknown = error(libc::SO_EE_ORIGIN_ICMP, 3, 13, &[0; 16]);
+        assert_eq!(parsed(V4, &unknown).unwrap().from, None);
+    }
 }

@@ -767,7 +767,11 @@ fn names_of_routers_are_looked_up_on_request() {
 #[test]
 fn usage_errors_of_path_send_nothing() {
     let Some(net) = Net::chain(1) else { return };
-    net.nft("probe", "output", &["counter comment \"all\""]);
+    net.nft(
+        "probe",
+        "output",
+        &["meta l4proto tcp counter comment \"all\""],
+    );
     let target = node(2);
     for (words, text) in [
         (

@@ -127,6 +127,6 @@ mod tests {
             size_of::<Slot<SessionSlot>>(),
             size_of::<Slot<Connection>>(),
         ];
-        assert!(sizes[0] <= 120 && sizes[1] <= 40, "{sizes:?}");
+        assert!(sizes[0] <= 120 && sizes[1] <= 32, "{sizes:?}");
     }
 }
