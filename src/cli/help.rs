@@ -21,7 +21,7 @@ pub struct HelpPage {
 }
 
 /// The pages of all commands.
-pub const PAGES: [HelpPage; 13] = [
+pub const PAGES: [HelpPage; 14] = [
     HelpPage {
         command: "",
         exit: &[

@@ -80,11 +80,12 @@ def triggers(problems, down):
 
 def expires(problems, level, severity, before):
     name = f"{problems.subject}: Certificate expires {'soon' if level == 'Warn' else 'very soon'}"
+    left = problems.item("tls.days_left")
     days, life = problems.limit(f"TCP.CERT.DAYS.{level.upper()}"), f"{{$TCP.CERT.LIFE.{level.upper()}}}"
     return trigger(
         f"certificate {level.lower()}", name, severity,
         # An expired certificate is not trusted: another problem.
-        f"last({problems.item('tls.days_left')})>=0\nand last({problems.item('tls.days_left')})<{days}\nand last({problems.item('tls.lifetime_left')})<{life}",
+        f"last({left})>=0\nand last({left})<{days}\nand last({problems.item('tls.lifetime_left')})<{life}",
         "The certificate must be renewed. Both limits apply: days, and the part of its lifetime, since certificates are valid for six "
         "days or for ten years. Resolved when a renewed certificate is served.",
         event=f"{name} (in {problems.last('tls.days_left')} days)", opdata="Days left: {ITEM.LASTVALUE1}", after=before,

@@ -46,6 +46,7 @@ class ByExternalCheck(Service):
     def probing(self):
         # {HOST.CONN} and not the address of the discovery: a host may get a new address and keep its items.
         parameters = ("check", "{HOST.CONN}", "{#TCP.PORT}", "-o", "json", "--service", "{#TCP.SERVICE}")
-        parameters += ("--timeout", "{$TCP.TIMEOUT}", "--count", "{$TCP.COUNT}", "--addresses", "{$TCP.ADDRESSES}", "--family", "{$TCP.FAMILY}", "--sni", '{$TCP.SNI:"{#TCP.PORT}"}',
+        parameters += ("--timeout", "{$TCP.TIMEOUT}", "--count", "{$TCP.COUNT}", "--addresses", "{$TCP.ADDRESSES}")
+        parameters += ("--family", "{$TCP.FAMILY}", "--sni", '{$TCP.SNI:"{#TCP.PORT}"}',
                        "--path={$TCP.PATH}")
         return Call("EXTERNAL", "zbx-tcp", *parameters)
