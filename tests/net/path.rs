@@ -776,7 +776,7 @@ fn usage_errors_of_path_send_nothing() {
     for (words, text) in [
         (
             &["25", "--against", "25"][..],
-            "--against: is the port itself",
+            "--against: is the port that is traced anyway",
         ),
         (
             &["25", "--against", "x"],
