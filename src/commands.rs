@@ -90,12 +90,13 @@ pub fn panicked() -> Exit {
     usage_error(&internal_error().text)
 }
 
-/// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without
-/// descriptors for it, so does a batch, and it still prints its values.
+/// The handle that ends a batch on SIGINT and SIGTERM; other commands keep the default action. If
+/// there are no descriptors for it, a batch keeps the default action too, and runs without the
+/// handle.
 fn batch_stop(blocked: Option<BlockedSignals>) -> Option<StopHandle> {
     let blocked = blocked?;
     let stop = StopHandle::on_signals(Exit::Down.code().into());
-    // What arrived since the start of the process is delivered now, to the handler.
+    // Signals that arrived since the start of the process are delivered to the handler now.
     drop(blocked);
     stop.ok()
 }
@@ -179,7 +180,7 @@ fn print_to(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Exit {
     match write(out).and_then(|()| out.flush()) {
-        // Nobody reads it, any more or after a signal.
+        // The reader has closed it, or does not read after a signal.
         Err(error)
             if matches!(
                 error.kind(),

@@ -28,6 +28,9 @@ _zbx__tcp() {
             zbx__tcp,discover)
                 cmd="zbx__tcp__subcmd__discover"
                 ;;
+            zbx__tcp,path)
+                cmd="zbx__tcp__subcmd__path"
+                ;;
             zbx__tcp,serve)
                 cmd="zbx__tcp__subcmd__serve"
                 ;;
@@ -56,7 +59,7 @@ _zbx__tcp() {
 
     case "${cmd}" in
         zbx__tcp)
-            opts="-h -V --help --version check batch discover watch serve services demo"
+            opts="-h -V --help --version check batch discover watch path serve services demo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -70,8 +73,7 @@ _zbx__tcp() {
             return 0
             ;;
         zbx__tcp__subcmd__batch)
-            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --path --verbose --timeout --service --help"
-            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --max-output --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --verbose --timeout --service --help"
+            opts="-g -o -4 -6 -n -i -v -t -s -h --group --output --metrics --zabbix-host --sender-key --compact --max-output --deadline --concurrency --rate --per-host --threads --seed --shard --max-targets --keep-going --family --source --source-port --interface --resolver --config --addresses --count --interval --require --tls --starttls --sni --alpn --ca-file --client-cert --client-key --pin-sha256 --tls-min --tls-report-only --tls-legacy --expect-client-cert --tls-scan --send --send-hex --expect --expect-prefix --expect-regex --expect-hex --reject --reject-regex --reject-hex --expect-silence --quit --encoding --crlf --max-bytes --close --expect-closed --path --verbose --timeout --service --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -831,6 +833,79 @@ _zbx__tcp() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zbx__tcp__subcmd__path)
+            opts="-o -4 -6 -t -h --against --rounds --names --output --family --source --interface --resolver --config --timeout --source-port --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --against)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rounds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --family)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resolver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

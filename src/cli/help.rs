@@ -170,11 +170,11 @@ pub const PAGES: [HelpPage; 13] = [
         exit: &[
             (
                 0,
-                "every probe was up; with --idle: still known after the whole time",
+                "every probe was up; with --idle: the connection was alive after the whole time",
             ),
             (
                 1,
-                "a probe was down or unknown, or there was none; with --idle: forgotten, closed or not known",
+                "a probe was down or unknown, or there was none; with --idle: the connection was lost or closed, or nothing was measured",
             ),
             (2, "usage or configuration error; nothing was sent"),
         ],
@@ -192,7 +192,7 @@ pub const PAGES: [HelpPage; 13] = [
                 "watch 192.0.2.7 443 --tls -w 8h -o ndjson",
             ),
             (
-                "Find out after how long a firewall forgets an idle connection",
+                "Find out after how long a firewall drops an idle connection",
                 "watch 192.0.2.7 22 --idle 1h",
             ),
         ],
@@ -201,7 +201,10 @@ pub const PAGES: [HelpPage; 13] = [
         command: "path",
         exit: &[
             (0, "the port accepts connections"),
-            (1, "it does not, or that is unknown"),
+            (
+                1,
+                "the port does not accept connections, or its state is unknown",
+            ),
             (2, "usage or configuration error; nothing was sent"),
         ],
         examples: &[
@@ -210,11 +213,11 @@ pub const PAGES: [HelpPage; 13] = [
                 "path mail.example.com 25",
             ),
             (
-                "Compare two ports of a host: is it a firewall rule?",
+                "Compare two ports of a host, to detect a firewall rule",
                 "path mail.example.com 25 --against 443",
             ),
             (
-                "Ask every hop ten times, and look up the names of the routers",
+                "Send ten SYNs to every hop, and look up the names of the routers",
                 "path 192.0.2.7 25 --rounds 10 --names",
             ),
         ],

@@ -6,9 +6,10 @@ use crate::cli::probe::NetworkArgs;
 
 /// Show where on the way to a port the packets end, hop by hop
 ///
-/// SYNs with growing time to live are sent to the port, and every router at which one ends answers
-/// with an ICMP message. No privilege is needed. Each SYN has a source port of its own, so it may
-/// take another path than the SYNs of a check where a router distributes connections.
+/// SYNs with increasing time to live are sent to the port. The router at which the time to live
+/// ends answers with an ICMP message. No privilege is needed. Each SYN has a different source port,
+/// so a router that distributes connections over several paths may send it on another path than the
+/// SYN of a check.
 #[derive(Debug, Args)]
 #[command(mut_arg("timeout", |arg| arg.help("Deadline of the trace of one port: `5s` or a number of seconds [default: 4 seconds, and 1 more for each round]")))]
 #[command(mut_arg("source_port", |arg| arg.hide(true)))]
@@ -26,7 +27,7 @@ pub struct PathArgs {
     #[arg(long, value_name = "PORT", allow_hyphen_values = true)]
     pub against: Option<String>,
 
-    /// How often every hop is asked, 1 to 100 [default: 3]
+    /// Number of rounds, each with one SYN to every hop, 1 to 100 [default: 3]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub rounds: Option<String>,
 

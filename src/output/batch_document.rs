@@ -92,7 +92,7 @@ impl BatchDocument<'_> {
         // Only the error has no fixed length.
         let error = self.summary.error.take();
         self.summary.error = error.map(|error| cut(&error, SHORT_ERROR).into());
-        Level::Targets
+        Level::Causes
     }
 
     fn write_level(&mut self, level: Level, out: impl Write) -> io::Result<u64> {
@@ -117,7 +117,7 @@ impl BatchDocument<'_> {
         }
         chunks.buffer.extend_from_slice(b",\"targets\":{");
         let plans = match level {
-            Level::Targets => &[],
+            Level::Targets | Level::Causes => &[],
             _ => self.plans,
         };
         let mut scratch = Vec::new();
@@ -170,7 +170,7 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// Accepts so many bytes, and drops them.
+/// Accepts this many bytes, and drops them.
 struct BoundedSink {
     left: u64,
 }

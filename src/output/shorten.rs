@@ -20,11 +20,13 @@ pub enum Level {
     Discovery,
     /// The targets.
     Targets,
+    /// The common causes of the failures.
+    Causes,
 }
 
 impl Level {
     /// All of them, the longest document first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Whole,
         Self::Redundant,
         Self::Responses,
@@ -32,6 +34,7 @@ impl Level {
         Self::Errors,
         Self::Discovery,
         Self::Targets,
+        Self::Causes,
     ];
 
     /// The published name of what it leaves out; empty for nothing.
@@ -44,6 +47,7 @@ impl Level {
             Self::Errors => "errors",
             Self::Discovery => "discovery",
             Self::Targets => "targets",
+            Self::Causes => "causes",
         }
     }
 
@@ -60,7 +64,7 @@ impl Level {
             Self::Redundant => !is_redundant(path, value, plan),
             Self::Responses => !path.starts_with("response") && !is_redundant(path, value, plan),
             Self::Details => is_result || (is_reason && !is_redundant(path, value, plan)),
-            Self::Errors | Self::Discovery | Self::Targets => is_result,
+            Self::Errors | Self::Discovery | Self::Targets | Self::Causes => is_result,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::fast_fmt;
 use crate::output::causes;
 use crate::output::causes::FailureGroups;
 use crate::output::json::JsonWriter;
+use crate::output::shorten::Level;
 use crate::plan::Plan;
 use crate::report::{Report, RoundTrip};
 
@@ -101,8 +102,8 @@ impl Summary {
         causes::lines(&causes.unwrap_or_default(), self.targets(), plans)
     }
 
-    /// Appends the summary as a JSON object. `plans` are all targets. `shortened` names what was left
-    /// out of the document. What is empty is omitted, and `invalid` if it is 0.
+    /// Appends the summary as a JSON object. `plans` are all targets, and `shortened` names what is
+    /// left out of the document. What is empty is omitted, and `invalid` if it is 0.
     pub fn write(
         &mut self,
         elapsed: Duration,
@@ -145,10 +146,9 @@ impl Summary {
                 json.value(|buffer| fast_fmt::seconds(buffer, time));
             }
         }
-        let causes = self
-            .failures
-            .as_ref()
-            .map(|failures| failures.causes(plans));
+        let failures = self.failures.as_ref();
+        let failures = failures.filter(|_| !shortened.contains(&Level::Causes.name()));
+        let causes = failures.map(|failures| failures.causes(plans));
         if let Some(causes) = causes.filter(|causes| !causes.is_empty()) {
             json.key("causes");
             json.value(|buffer| causes::write(&causes, self.targets(), plans, buffer));

@@ -22,7 +22,8 @@ use crate::settings::tls_build::TlsLayers;
 const ROUNDS: u32 = 3;
 /// The most rounds.
 const MAX_ROUNDS: u32 = 100;
-/// The time of a trace without its rounds: every hop is asked, and one may be silent.
+/// The time of a trace without its rounds: one SYN to every hop, and the wait for hops that do not
+/// answer.
 const BASE_TIME: Duration = Duration::from_secs(4);
 /// The time of one round. Routers answer one host only once a second.
 const ROUND_TIME: Duration = Duration::from_secs(1);
@@ -96,7 +97,7 @@ impl PathSettings {
         let target = one_target(&args.host, args.port.as_deref(), None);
         let target = target.map_err(SettingsError::new)?;
         if against == Some(target.port) {
-            let message = "is the port itself: give another port";
+            let message = "is the port that is traced anyway: give another port";
             return Err(SettingsError::in_option("--against", message));
         }
         let spec = spec(&overrides, &mut TlsLayers::default()).map_err(SettingsError::first)?;

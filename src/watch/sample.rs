@@ -39,14 +39,14 @@ pub struct Sample {
     pub certificate: Option<SeenCertificate>,
 }
 
-/// What a probe says about its target.
+/// The state of the target in a probe.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SampleResult {
     /// It is up.
     Up,
     /// It is down.
     Down(Arc<Failure>),
-    /// Nothing.
+    /// Its state could not be determined.
     Unknown(Arc<Failure>),
 }
 
@@ -63,8 +63,8 @@ pub struct SeenCertificate {
     pub not_after: i64,
 }
 
-/// How much longer than its timeout a probe may take until it is delivered: the polite close, and a
-/// busy machine.
+/// How much longer than its timeout a probe may take until it is delivered: the graceful close, and
+/// a busy machine.
 const DELIVERY: Duration = Duration::from_secs(2);
 
 impl Sample {

@@ -24,7 +24,7 @@ pub enum Change {
     Unwatched(Duration),
     /// The name has other addresses.
     Addresses(AddressChange),
-    /// The server has another certificate; the one before.
+    /// The server has another certificate; this is the previous one.
     Certificate(SeenCertificate),
 }
 
@@ -59,7 +59,7 @@ pub enum TargetState {
     Up,
     /// It is down.
     Down,
-    /// The last probe says nothing about it, and no outage lasts.
+    /// The result of the last probe is unknown, and there is no current outage.
     Unknown,
 }
 
@@ -130,7 +130,7 @@ impl TargetModel {
         }
     }
 
-    /// Adds the next probe, in the order of the starts, and tells what it changed.
+    /// Adds the next probe, in the order of the starts, and returns what it changed.
     pub fn add(&mut self, sample: Sample) -> Vec<Change> {
         let sample = self.judged(sample);
         let mut changes = Vec::new();
@@ -143,7 +143,8 @@ impl TargetModel {
         changes
     }
 
-    /// The sample, unknown if it failed before the network of this machine is surely back.
+    /// The sample; it is unknown if it failed before the network of this machine is certain to be
+    /// back.
     fn judged(&mut self, sample: Sample) -> Sample {
         let last = self.last.as_ref().map(|last| last.end).unwrap_or_default();
         // The run may have been suspended before the first probe, too.
@@ -277,7 +278,7 @@ impl TargetModel {
         }
     }
 
-    /// The state by the last probe. A probe that says nothing does not end an outage.
+    /// The state by the last probe. A probe with an unknown result does not end an outage.
     pub fn state(&self) -> TargetState {
         if self.outages.current().is_some() {
             return TargetState::Down;

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::namespaces::Net;
 
-/// Two thousand targets behind a router that rejects one network, cannot reach another, and drops the packets to a
-/// third; of some names the name server is down; some have an address in both of the first networks.
+/// Two thousand targets behind a router that rejects one network, cannot reach another, and drops
+/// the packets to a third; the name server of some names is down; some names have an address in
+/// both of the first networks.
 #[test]
 fn a_fleet_with_overlapping_causes() {
     let Some(net) = Net::routed() else { return };
@@ -21,6 +22,8 @@ fn a_fleet_with_overlapping_causes() {
             "ip daddr 10.81.0.0/16 drop",
         ],
     );
+    // Without a route, it would reject everything for that reason.
+    net.ip("router", &["route add default via 10.77.1.2"]);
     let up = ["10.77.1.2", "1000", "200", "answer"];
     let _up = net.python("target", "faulty_peer.py", &up);
     // Nothing listens there on port 53.

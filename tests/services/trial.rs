@@ -202,7 +202,12 @@ fn write_transcript(service: &str, package: &str, port: u16, more: &[&str]) {
         let words = ["127.0.0.1", &port, "-s", service, "-o", form];
         let ran = check(&[&words, more].concat());
         let command = words.join(" ");
-        text += &format!("$ zbx-tcp check {command} --ca-file ca.pem\n{}", ran.out);
+        text.extend([
+            "$ zbx-tcp check ",
+            &command,
+            " --ca-file ca.pem\n",
+            &ran.out,
+        ]);
     }
     let file = format!("{service} ({package} {}).txt", version(package));
     std::fs::write(std::path::Path::new(&directory).join(file), text).unwrap();

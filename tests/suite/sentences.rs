@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// The files that write sentences of failures.
-const FILES: [&str; 21] = [
+const FILES: [&str; 22] = [
     "engine/dns/answer.rs",
     "engine/dns/failure_text.rs",
     "engine/dns/result.rs",
@@ -23,18 +23,31 @@ const FILES: [&str; 21] = [
     "engine/stream.rs",
     "engine/stream/failures.rs",
     "output/causes.rs",
+    "path_facts.rs",
     "report.rs",
     "tls/failures.rs",
     "tls/not_tls.rs",
 ];
 
-/// Texts of the transcript, and parts of sentences that are named as `this machine could not ...`.
-const NO_SENTENCES: [&str; 6] = [
+/// Texts of the transcript, and parts of sentences whose other parts are explained.
+const NO_SENTENCES: [&str; 15] = [
     "the peer has not closed the connection",
     "the peer has not acknowledged the last",
     "no answer so far: the next address is tried at the same time",
     "a further connection reads what this one could not",
+    "the answer of service",
+    "NXDOMAIN or no address",
+    // After `this machine could not`.
+    "read the peer address",
     "read the result of the connect",
+    "bind to the interface",
+    "set the time to live",
+    "bind to the source port",
+    "bind to the source address",
+    // Before `where the protocol does not allow it`.
+    "a record of type",
+    "a handshake message of type",
+    // After `the server answers with`.
     "a refusal of SMTP, FTP or NNTP",
 ];
 

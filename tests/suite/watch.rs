@@ -198,7 +198,7 @@ fn a_closed_reader_ends_the_run() {
 
 #[test]
 fn a_deadline_ends_a_run_and_invents_nothing() {
-    // The last probes are still waiting for an answer: they say nothing.
+    // The last probes are still waiting for an answer: they are not counted.
     let full = crate::scripted_peer::FullBacklog::new();
     let port = full.port().to_string();
     let ran = run(&[

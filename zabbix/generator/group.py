@@ -150,7 +150,7 @@ class Group:
         return [self.cause(), self.many_down()]
 
     def before_unknown(self):
-        """What suppresses a target's problem *cannot tell*: a mistake of the probing machine is not the target's."""
+        """What suppresses a target's problem *cannot tell*: an error of the probing machine is not an error of the target."""
         return [self.wrong(), self.untold()]
 
     def before_down(self):
@@ -191,7 +191,7 @@ class Group:
         return trigger(
             "omitted", name, "WARNING", f"last({self.item('omitted')})>0",
             "The group has more targets than {$TCP.TARGETS.MAX}, which protects the configuration cache of the server: a server "
-            "without free cache ends. The last targets of the group have no items and no problems. Increase CacheSize by 11 kB for "
+            "without free configuration cache ends. The last targets of the group have no items and no problems. Increase CacheSize by 11 kB for "
             "each target, then {$TCP.TARGETS.MAX}, or use several groups on several servers.",
             event=f"{name} ({{?last(//tcp.targets.omitted)}} left out, {{$TCP.TARGETS.MAX}} allowed by TCP.TARGETS.MAX)",
             opdata="Left out: {ITEM.LASTVALUE1}", after=[self.silent()], scope="capacity",
@@ -205,7 +205,8 @@ class Group:
             f"{more_than(number, PROBES)}\nand min({number},{PROBES})>={{$TCP.CAUSE.MIN.TARGETS}}\n"
             f"and min({share},{PROBES})>={{$TCP.CAUSE.MIN.PERCENT}}\nand length(last({self.item('cause')}))>0",
             "Many targets are down for the same reason. While this problem is open, there are no problems of single targets; the "
-            "item \"Targets that are not up\" lists them. Resolved when few targets have one cause.",
+            "item \"Targets that are not up\" lists them. Resolved when fewer targets than "
+            "{$TCP.CAUSE.MIN.TARGETS}, or less than {$TCP.CAUSE.MIN.PERCENT} per cent of them, have a common cause.",
             recovery=f"max({number},{PROBES})<{{$TCP.CAUSE.MIN.TARGETS}}\nor max({share},{PROBES})<{{$TCP.CAUSE.MIN.PERCENT}}",
             event="TCP: {?last(//tcp.targets.cause.targets)} of {?last(//tcp.targets.targets)} targets: "
             "{?last(//tcp.targets.cause)}",

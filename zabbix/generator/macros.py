@@ -89,11 +89,11 @@ DOWN_PERCENT = macro(
 )
 CAUSE_TARGETS = macro(
     "TCP.CAUSE.MIN.TARGETS", "10",
-    "Number of targets that must be down for the same reason for one problem that replaces theirs.",
+    "Minimum number of targets that are down for the same reason, so that one problem replaces the problems of these targets.",
 )
 CAUSE_PERCENT = macro(
     "TCP.CAUSE.MIN.PERCENT", "20",
-    "Percentage of the targets that must be down for the same reason for one problem that replaces theirs.",
+    "Minimum percentage of the targets that are down for the same reason, so that one problem replaces the problems of these targets.",
 )
 TARGETS_MAX = macro(
     "TCP.TARGETS.MAX", "1500",
@@ -109,7 +109,7 @@ DETAIL = macro(
 
 DOWN = [
     macro("TCP.DOWN.PROBES", "#3", "Number of probes in sequence without success after which a service is reported as down, with a "
-          "#; at most #10. A new one needs one probe more."),
+          "#; at most #10. A new service needs one more probe."),
     macro("TCP.UP.PROBES", "#2", "Number of successful probes in sequence that resolve the problem, with a #."),
 ]
 

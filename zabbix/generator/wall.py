@@ -1,8 +1,8 @@
-"""The dashboard of *TCP targets by external check*: it means the same for 1 and for 2,000 targets."""
+"""The dashboard of *TCP targets by external check*. It has the same widgets for 1 and for 2,000 targets."""
 
 from .widgets import AMBER, GREEN, GREY, RED, label, page
 
-# A tile has the colour of its meaning, and none if it says nothing: "down 0" is not good while all are unknown.
+# A tile has a colour only if its value has one meaning: "down 0" is not good while all targets are unknown.
 TILES = (
     ("Up", "tcp.targets.current.up", [("1", GREEN)]),
     ("Down", "tcp.targets.current.down", [("1", RED)]),

@@ -22,7 +22,7 @@ const MAX_FILE: u64 = 1 << 20;
 /// The listeners of this network namespace, with everything that this user may know.
 ///
 /// # Errors
-/// Neither `sock_diag` nor /proc tells the sockets.
+/// The sockets can be read neither by `sock_diag` nor from /proc.
 pub fn report() -> Result<ListenerReport, SettingsError> {
     let (mut sockets, source) = sockets()?;
     let totals = keep_first(&mut sockets, MAX_LISTENERS);

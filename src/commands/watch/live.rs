@@ -168,8 +168,8 @@ fn size_of(terminal: &LiveTerminal) -> ScreenSize {
     ScreenSize::reported(columns, rows)
 }
 
-/// What writes the rows that differ. Without rows that are shown, it clears the screen; CAN ends an
-/// escape sequence of which only a part was written before.
+/// The escape sequences and texts that draw the rows that differ. If no rows are shown, they clear
+/// the screen first; CAN ends an escape sequence of which only a part was written before.
 fn frame(shown: &[String], rows: &[String]) -> String {
     let mut frame = String::new();
     if shown.is_empty() {

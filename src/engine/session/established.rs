@@ -114,7 +114,7 @@ impl Established {
             .min()
     }
 
-    /// Shifts its times by a time that does not count.
+    /// Shifts its times by a time for which the clock of the probe was stopped.
     pub fn shift_clock(&mut self, by: Duration) {
         self.since += by;
         if let Some(layer) = &mut self.layer {
@@ -163,7 +163,7 @@ impl Established {
         }
     }
 
-    /// Takes what the layer knows of the peer.
+    /// Takes the facts of the layer about the peer.
     pub fn learn(&mut self, facts: Box<TlsFacts>) {
         if let Some(layer) = &mut self.layer {
             layer.facts = Some(facts);
@@ -467,9 +467,9 @@ impl Established {
         }
     }
 
-    /// Tells the transcript what became of a goodbye that the peer did not answer, if the kernel was
-    /// asked.
-    pub fn explain_goodbye(&self, actions: &mut Actions) {
+    /// Writes to the transcript whether the bytes of a close that the peer did not answer were
+    /// acknowledged, if the kernel was asked.
+    pub fn explain_unanswered_close(&self, actions: &mut Actions) {
         if let Some(exchange) = &self.exchange {
             let text = match exchange.in_flight + exchange.not_sent {
                 0 => "the peer has not closed the connection".to_owned(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::os::socket::TcpExchange;
 
-/// So often the retransmission timer has expired before packets count as lost. It doubles each
+/// How often the retransmission timer must expire before packets count as lost. It doubles each
 /// time, so the peer's acknowledgement is late by at least three times the initial timeout.
 const TIMEOUTS: u8 = 2;
 /// Length of the TCP header without options.
@@ -20,9 +20,9 @@ const TCP_HEADER: u32 = 20;
 pub(in crate::engine) enum PeerAnswer {
     /// Nothing has come since the last bytes were sent.
     Nothing,
-    /// The same, in the handshake of a layer: the peer may not know what the bytes mean.
+    /// The same, in the handshake of a layer: the peer may not support its protocol.
     NoHandshake,
-    /// Something has, but not what was expected.
+    /// Data has come, but not all that was expected.
     Incomplete,
 }
 
@@ -62,7 +62,7 @@ pub(in crate::engine) fn sentence(
         .then(|| not_acknowledged(exchange, remote, connect_mss))
 }
 
-/// The peer's kernel has everything.
+/// The sentence if the peer's kernel has acknowledged everything.
 fn acknowledged(exchange: &TcpExchange, answer: PeerAnswer) -> String {
     let start = format!("the peer acknowledged our {}", bytes(exchange.acked));
     // A hanging service sends nothing, so nothing can be out of order.
@@ -77,13 +77,13 @@ fn acknowledged(exchange: &TcpExchange, answer: PeerAnswer) -> String {
         (PeerAnswer::Nothing | PeerAnswer::NoHandshake, _) => {
             format!("{start} and says nothing more: the service hangs")
         }
-        // It may have answered all that it wanted to.
+        // The answer may be complete.
         (PeerAnswer::Incomplete, _) => format!("{start} and says nothing more"),
     }
 }
 
-/// Whether bytes wait because the peer has no room for them, and it has been asked at least once
-/// for room in vain.
+/// Whether bytes wait because the receive window of the peer is closed, and at least one window
+/// probe did not open it.
 fn is_window_closed(exchange: &TcpExchange) -> bool {
     let is_closed = match exchange.window {
         Some(window) => window == 0 || exchange.segments_in_flight == 0,
@@ -134,7 +134,8 @@ fn black_hole(
     remote: SocketAddr,
     reported_before: Option<u32>,
 ) -> Option<u32> {
-    // After a report, the kernel splits only what it sends again; the others are as they were.
+    // After a report, the kernel splits only the segments that it retransmits; the others keep
+    // their size.
     let (full, segments) = match reported_before {
         None => (exchange.mss.into(), exchange.segments_in_flight.into()),
         Some(mss) => (
@@ -144,10 +145,10 @@ fn black_hole(
     };
     let arrived = u64::from(exchange.segments_sacked);
     let lost = segments.checked_sub(arrived)?;
-    // If all lost segments are full, this is left for those that arrived.
+    // The bytes of the segments that arrived, if all lost segments are full.
     let rest = exchange.in_flight.checked_sub(lost.checked_mul(full)?)?;
     let most = if arrived == 1 { full } else { full / 2 };
-    // Several that are nearly full can be full ones and a short one.
+    // If several segments are nearly full on average, they may be full ones and a short one.
     let are_small = rest > 0 && rest < arrived * most;
     if lost == 0 || exchange.mss == 0 || !are_small {
         return None;
@@ -180,7 +181,7 @@ mod tests {
         sentence(&exchange, remote(), Some(1448), PeerAnswer::Nothing, LIMIT)
     }
 
-    /// Six bytes that the peer has acknowledged, all of the time ago.
+    /// Six bytes that the peer has acknowledged; the whole limit has passed since then.
     fn acked() -> TcpExchange {
         TcpExchange {
             acked: 6,

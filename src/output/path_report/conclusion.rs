@@ -1,4 +1,4 @@
-//! What the traces of two ports of one host say together, and no more.
+//! The conclusion from the traces of two ports of one host.
 
 use crate::output::path_report::rows::{PathReport, path};
 use crate::path_facts::{Hop, HopAnswer, PathFacts};
@@ -12,6 +12,9 @@ pub(super) fn of(report: &PathReport<'_>) -> Option<String> {
 fn of_two(one: &Report, other: &Report) -> Option<String> {
     let (one, other) = (Traced::of(one)?, Traced::of(other)?);
     let text = match (one.facts.target(), other.facts.target()) {
+        (Some(_), Some(_)) if one.hop() == other.hop() => {
+            format!("{one} and {other} reach the host at hop {}", one.hop())
+        }
         (Some(_), Some(_)) => format!("{} {}, {} {}", one, one.end(), other, other.end()),
         (None, Some(target)) => differs(&one, &other, target),
         (Some(target), None) => differs(&other, &one, target),
@@ -36,18 +39,22 @@ fn of_two(one: &Report, other: &Report) -> Option<String> {
 fn differs(ended: &Traced<'_>, reached: &Traced<'_>, target: &Hop) -> String {
     let start = format!("{ended} {}, {reached} {}", ended.end(), reached.end());
     let last = ended.hop();
-    // A router that let this SYN end, and not that of the other port, is on the way.
+    // A router on the way, behind the last hop of the port that ends, answered for the other port.
     let is_between = |hop: &&Hop| hop.hop > last && hop.hop < target.hop;
     let between = reached.facts.hops.iter().find(is_between);
     let refused = ended.facts.refusal().is_some();
     let why = match between {
         _ if refused => "a firewall rule on the way, not the host".to_owned(),
         Some(_) => "a firewall rule on the way, not the host".to_owned(),
-        None if target.hop > last + 1 => format!(
-            "a firewall rule on the way or on the host; the hops {} to {} answer for no port",
-            last + 1,
-            target.hop - 1
-        ),
+        None if target.hop > last + 1 => {
+            let silent = match (last + 1, target.hop - 1) {
+                (first, last) if first == last => format!("hop {first}"),
+                (first, last) => format!("the hops {first} to {last}"),
+            };
+            format!(
+                "a firewall rule on the way or on the host; {silent} did not answer for either port"
+            )
+        }
         None if last == 0 => "a firewall rule on the host".to_owned(),
         None => format!("a firewall rule at hop {last} or on the host"),
     };
@@ -137,7 +144,7 @@ mod tests {
         version: IcmpVersion::V4,
     });
 
-    /// What the traces of the ports 25 and 443 say.
+    /// The conclusion from the traces of the ports 25 and 443.
     fn conclusion(one: &[(u8, &str, HopAnswer)], other: &[(u8, &str, HopAnswer)]) -> String {
         of_two(&report("25", one), &report("443", other)).unwrap()
     }
@@ -155,7 +162,18 @@ mod tests {
         assert_eq!(
             conclusion(&two, &silent),
             "port 25 ends after hop 2, port 443 reaches the host at hop 4: a firewall rule on the \
-             way or on the host; the hops 3 to 3 answer for no port"
+             way or on the host; hop 3 did not answer for either port"
+        );
+        assert_eq!(
+            conclusion(&two[..1], &silent),
+            "port 25 ends after hop 1, port 443 reaches the host at hop 4: a firewall rule on the \
+             way, not the host"
+        );
+        let more = [&two[..], &[(5, TARGET, HopAnswer::Refused)]].concat();
+        assert_eq!(
+            conclusion(&two, &more),
+            "port 25 ends after hop 2, port 443 reaches the host at hop 5: a firewall rule on the \
+             way or on the host; the hops 3 to 4 did not answer for either port"
         );
         let three = [&two[..], &[(3, "10.0.0.3", ROUTER)]].concat();
         assert_eq!(
@@ -195,7 +213,7 @@ mod tests {
             (
                 &reached(HopAnswer::Refused),
                 &reached(HopAnswer::Accepted),
-                "port 25 reaches the host at hop 3, port 443 reaches the host at hop 3",
+                "port 25 and port 443 reach the host at hop 3",
             ),
             (
                 &[],

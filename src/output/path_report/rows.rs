@@ -32,7 +32,7 @@ pub(super) struct HopRow {
     pub answered: u32,
     /// The shortest, the mean and the longest time, if there was an answer.
     pub times: Option<[Duration; 3]>,
-    /// Who answered, each once.
+    /// The senders of the answers, each once.
     pub from: Vec<(IpAddr, HopAnswer)>,
 }
 

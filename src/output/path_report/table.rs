@@ -37,7 +37,8 @@ pub fn text(report: &PathReport<'_>, colors: ColorMode) -> String {
     out
 }
 
-/// One line of the table: who answered at a hop, and what each port saw there.
+/// One line of the table: the sender of the answers at a hop, and the answers to the SYNs of each
+/// port.
 struct TableLine {
     hop: u8,
     who: String,
@@ -142,7 +143,7 @@ fn silent(row: &HopRow) -> String {
     percent(row)
 }
 
-/// What one port saw of this address at a hop.
+/// The answers of this address at a hop to the SYNs of one port.
 fn cell(row: Option<&HopRow>, address: std::net::IpAddr) -> String {
     let Some(row) = row else {
         return String::new();

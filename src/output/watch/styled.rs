@@ -116,7 +116,7 @@ fn row(line: &StyledLine, columns: usize, colors: ColorMode, glyphs: Glyphs) -> 
         for character in text.chars().map(|character| printable(character, glyphs)) {
             let width = cells(character);
             if width > left {
-                // Nothing after it may move to its place.
+                // A later, narrower character must not take its place.
                 left = 0;
                 break;
             }

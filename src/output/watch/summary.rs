@@ -99,7 +99,10 @@ fn target_lines(text: &mut String, view: &WatchView<'_>, index: usize, target: &
     }
     for outage in shown_outages(target) {
         match outage {
-            Some(outage) => line("outage", outage_text(view, outage)),
+            Some(outage) => {
+                let start = day_and_clock(&outage.start, view.utc_offset);
+                line("outage", outage_text(view, &start, outage));
+            }
             None => line("outage", "...".to_owned()),
         }
     }
@@ -115,9 +118,8 @@ fn shown_outages(target: &TargetModel) -> Vec<Option<&Outage>> {
     shown
 }
 
-/// An outage on one line: start, duration, cause and text.
-pub(super) fn outage_text(view: &WatchView<'_>, outage: &Outage) -> String {
-    let start = day_and_clock(&outage.start, view.utc_offset);
+/// An outage on one line: this text of its start, duration, cause and text.
+pub(super) fn outage_text(view: &WatchView<'_>, start: &str, outage: &Outage) -> String {
     let lasting = if outage.end.is_none() { " so far" } else { "" };
     let duration = format!("{}{lasting}", span(outage.duration(&view.now)));
     let mut text = format!(

@@ -127,7 +127,7 @@ pub fn percent(fraction: Option<f64>) -> String {
     )
 }
 
-/// The same without the unit. Something is never shown as nothing, and not all never as all.
+/// The same without the unit. A fraction above 0 is never shown as 0, and one below 1 never as 100.
 pub fn bare_percent(fraction: Option<f64>) -> String {
     let Some(fraction) = fraction else {
         return "-".to_owned();

@@ -229,7 +229,7 @@ fn role(node: usize) -> &'static str {
 }
 
 #[test]
-fn no_path_has_a_false_culprit() {
+fn every_sentence_is_true() {
     let number = std::env::var("ZBX_TCP_PATHS").map_or(40, |number| number.parse().unwrap());
     let seed =
         std::env::var("ZBX_TCP_SEED").map_or(0x2545_f491_4f6c_dd1d, |seed| seed.parse().unwrap());

@@ -108,7 +108,7 @@ fn batch() -> Value {
         "shortened": {
             "description": "what was left out because of --max-output, in this order; absent if nothing was",
             "type": "array",
-            "items": { "enum": ["redundant", "responses", "details", "errors", "discovery", "targets"] },
+            "items": { "enum": ["redundant", "responses", "details", "errors", "discovery", "targets", "causes"] },
         },
         "elapsed": seconds("duration of the run, in seconds"),
         "causes": {

@@ -41,7 +41,9 @@ impl Pause {
         match self {
             Self::Stop => signal("STOP", pids),
             Self::Freeze(freezer) => {
-                pids.iter().for_each(|pid| freezer.add(*pid));
+                for pid in pids {
+                    freezer.add(*pid);
+                }
                 freezer.freeze();
             }
         }

@@ -8,7 +8,7 @@ use crate::skip;
 
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
-/// A clock before the program was built would make every certificate of the world invalid.
+/// A clock before the program was built would make every certificate invalid.
 #[test]
 fn a_clock_of_2001_is_an_error_of_this_machine() {
     if !has_openssl() {

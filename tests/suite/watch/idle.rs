@@ -1,4 +1,4 @@
-//! `watch --idle`: how long idle connections live.
+//! `watch --idle`: how long idle connections stay open.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -31,7 +31,7 @@ fn holding(close_after: Option<Duration>) -> String {
 }
 
 #[test]
-fn a_connection_that_nobody_forgets_is_alive() {
+fn a_connection_that_nothing_drops_is_alive() {
     let port = holding(None);
     let ran = run(&["watch", "127.0.0.1", &port, "--idle", "2"]);
     assert_eq!((ran.err.as_str(), ran.code), ("", Some(0)), "{}", ran.out);
@@ -42,7 +42,7 @@ fn a_connection_that_nobody_forgets_is_alive() {
         ran.out
     );
     assert!(
-        ran.out.contains("is still known after 2.") && ran.out.ends_with(" s.\n"),
+        ran.out.contains("is still alive after 2.") && ran.out.ends_with(" s.\n"),
         "{}",
         ran.out
     );
@@ -82,8 +82,8 @@ fn a_refused_connection_is_said_at_once() {
     );
 }
 
-/// A firewall that forgets connections after 3 s, and drops packets of connections that it does not know:
-/// the connection tracking of Linux, in a network namespace of its own.
+/// A firewall that drops the state of a connection after 3 s, and then the packets of this
+/// connection: the connection tracking of Linux, in a network namespace of its own.
 const FIREWALL: &str = r#"
 ip link set lo up || exit 77
 nft -f - <<'RULES' || exit 77
@@ -109,7 +109,7 @@ exit $code
 "#;
 
 #[test]
-fn a_firewall_that_forgets_is_found_between_two_tests() {
+fn a_firewall_with_a_timeout_is_found_between_two_tests() {
     let output = Command::new("unshare")
         .args(["-n", "sh", "-c", FIREWALL])
         .arg(program().get_program())
@@ -138,6 +138,6 @@ fn a_firewall_that_forgets_is_found_between_two_tests() {
         finding["sentence"]
             .as_str()
             .unwrap()
-            .contains("forgets an idle connection after more than")
+            .contains("is dropped, on the path or by the service, after more than")
     );
 }

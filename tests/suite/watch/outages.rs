@@ -27,7 +27,7 @@ enum Phase {
     Silent,
     /// It resets each connection.
     Reset,
-    /// It accepts and says nothing.
+    /// It accepts and sends nothing.
     Hanging,
     /// Its greeting comes after the timeout.
     Slow,

@@ -52,7 +52,7 @@ class Authority:
         return builder.sign(key or self.key, self.hashes.SHA256())
 
     def context(self, name, begin, end, trusted=True):
-        """A server's TLS with a certificate that began and ends so many days from now."""
+        """A server's TLS with a certificate that began and ends this number of days from now."""
         key = self.new_key()
         certificate = self.made(name, key.public_key(), -begin, end, key=None if trusted else key)
         path = self.directory / f"{name}.pem"

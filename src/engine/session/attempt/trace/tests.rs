@@ -1,4 +1,4 @@
-//! Simulated paths: a path says which hop answers what, how late, and what is lost.
+//! Simulated paths: a path defines the answer of each hop, its delay, and what is lost.
 
 use std::collections::BTreeMap;
 
@@ -168,7 +168,7 @@ fn prohibited() -> HopAnswer {
     })
 }
 
-/// A path of this many routers with an answer after so many milliseconds, and then `last`.
+/// A path of this many routers with an answer after this number of milliseconds, and then `last`.
 fn path(routers: usize, after: u64, last: Fate) -> impl Fn(u8, usize) -> Fate {
     move |hop, _| match ROUTERS.get(usize::from(hop) - 1) {
         Some(router) if usize::from(hop) <= routers => {
