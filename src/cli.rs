@@ -8,6 +8,7 @@ pub mod check;
 pub mod discover;
 pub mod doctor;
 pub mod help;
+pub mod path;
 pub mod probe;
 pub mod rare;
 pub mod serve;
@@ -49,6 +50,8 @@ pub enum Command {
     Discover(discover::DiscoverArgs),
     /// Probe one or a few targets again and again, and show outages, loss and times
     Watch(Box<watch::WatchArgs>),
+    /// Show where on the way to a port the packets end, hop by hop
+    Path(Box<path::PathArgs>),
     /// Run a small TCP server, to test a network path or a check
     Serve(serve::ServeArgs),
     /// List named services, validate the configuration (--check), or check a target against the

@@ -9,6 +9,7 @@ mod demo;
 mod discover;
 mod doctor;
 mod limits;
+mod path;
 mod plugin;
 mod serve;
 mod services;
@@ -77,6 +78,7 @@ pub fn run(mut arguments: Vec<OsString>, blocked: Option<BlockedSignals>) -> Exi
         Command::Check(args) => check::run(&args),
         Command::Discover(args) => discover::run(&args),
         Command::Watch(args) => watch::run(*args),
+        Command::Path(args) => path::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -90,12 +92,13 @@ pub fn panicked() -> Exit {
     usage_error(&internal_error().text)
 }
 
-/// What ends a batch on SIGINT and SIGTERM; other commands keep the default action. Without
-/// descriptors for it, so does a batch, and it still prints its values.
+/// The handle that ends a batch on SIGINT and SIGTERM; other commands keep the default action. If
+/// there are no descriptors for it, a batch keeps the default action too, and runs without the
+/// handle.
 fn batch_stop(blocked: Option<BlockedSignals>) -> Option<StopHandle> {
     let blocked = blocked?;
     let stop = StopHandle::on_signals(Exit::Down.code().into());
-    // What arrived since the start of the process is delivered now, to the handler.
+    // Signals that arrived since the start of the process are delivered to the handler now.
     drop(blocked);
     stop.ok()
 }
@@ -179,7 +182,7 @@ fn print_to(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Exit {
     match write(out).and_then(|()| out.flush()) {
-        // Nobody reads it, any more or after a signal.
+        // The reader has closed it, or does not read after a signal.
         Err(error)
             if matches!(
                 error.kind(),

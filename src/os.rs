@@ -8,6 +8,7 @@ pub mod cpu_time;
 pub mod errno;
 pub mod files;
 pub mod listen_socket;
+pub mod names;
 pub mod neighbour;
 pub mod proc_net;
 pub mod processes;

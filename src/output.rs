@@ -15,6 +15,7 @@ pub mod lld;
 mod metric_value;
 pub mod metrics;
 mod path;
+pub mod path_report;
 pub mod results;
 pub mod sender;
 pub mod shorten;

@@ -1,5 +1,5 @@
-//! What a trace told of the path to a target, as data: who answered SYNs with a small time to live
-//! (RFC 791, RFC 8200: hop limit).
+//! The result of a trace of the path to a target: the senders of answers to SYNs with a small time
+//! to live (RFC 791; hop limit in RFC 8200).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,8 +12,8 @@ use crate::failure::IcmpFact;
 pub struct PathFacts {
     /// The address of the target.
     pub target: IpAddr,
-    /// The answers, in the order of their hops. A hop that did not answer is absent; one has several
-    /// answers where several of its SYNs were answered.
+    /// The answers, in the order of their hops. A hop without an answer is absent. If several SYNs
+    /// to a hop were answered, it has several answers.
     pub hops: Vec<Hop>,
     /// How many SYNs were sent to each hop; the first element is hop 1.
     pub sent: Vec<u16>,
@@ -24,7 +24,7 @@ pub struct PathFacts {
 pub struct Hop {
     /// The time to live of the SYN: 1 is the first router.
     pub hop: u8,
-    /// Who answered.
+    /// The sender of the answer.
     pub from: IpAddr,
     /// The time from the SYN to its answer.
     pub time: Duration,
@@ -37,7 +37,7 @@ pub struct Hop {
 pub enum HopAnswer {
     /// ICMP time exceeded: the SYN passed the hops before this router, and ended here.
     TimeExceeded,
-    /// Another ICMP error: its sender refuses the SYN, or knows no way to the target.
+    /// Another ICMP error: its sender rejects the SYN, or has no route to the target.
     Error(IcmpFact),
     /// RST of the target.
     Refused,
@@ -60,7 +60,7 @@ impl fmt::Display for HopAnswer {
 /// A router that answered at several hops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repetition {
-    /// At each hop of this range: it may answer for others.
+    /// At each hop of this range: it may answer in place of other routers.
     Row {
         /// The first hop.
         first: u8,
@@ -76,8 +76,8 @@ pub enum Repetition {
     },
 }
 
-/// At so many hops the same router is a [`Repetition`]. On paths of different lengths, a router can
-/// be at two hops.
+/// A router that answers at this many hops is a [`Repetition`]. At two hops it may be on paths of
+/// different lengths.
 const REPEATED: usize = 3;
 
 impl PathFacts {
@@ -117,27 +117,28 @@ impl PathFacts {
         match hop.answer {
             HopAnswer::Accepted | HopAnswer::Refused => true,
             HopAnswer::Error(_) => hop.from == self.target,
-            // An address that is translated is that of a router, too.
+            // With address translation, the router sends this with the address of the target.
             HopAnswer::TimeExceeded => false,
         }
     }
 
-    /// The answer of a router or firewall that let no SYN pass, if there was one.
+    /// The answer of a router or firewall that rejected a SYN, if there was one.
     pub fn refusal(&self) -> Option<&Hop> {
         let is_error = |hop: &&Hop| matches!(hop.answer, HopAnswer::Error(_));
         self.hops.iter().find(is_error)
     }
 
-    /// Where the path ends, as far as is known: the target, else who refused, else the farthest
-    /// router that answered.
+    /// Where the path ends, as far as is known: the answer of the target, else that of the sender
+    /// of an ICMP error, else that of the farthest router.
     pub fn last(&self) -> Option<&Hop> {
         self.target()
             .or_else(|| self.refusal())
             .or_else(|| self.hops.last())
     }
 
-    /// The number of hops to whoever sent this answer, if it is known. A router refuses SYNs with a
-    /// longer life than those that end at it.
+    /// The number of hops to the sender of this answer, if it is known. That of an ICMP error may
+    /// be less than the time to live of the SYN: a router rejects only SYNs that it would forward,
+    /// and answers those that end at it with time exceeded.
     pub fn distance(&self, answer: &Hop) -> Option<u8> {
         if self.is_of_target(answer) || answer.answer == HopAnswer::TimeExceeded {
             return Some(answer.hop);
@@ -147,8 +148,8 @@ impl PathFacts {
             .map(|hop| hop.hop)
     }
 
-    /// The number of the last hop that answered; of one that is not known exactly, that before the
-    /// SYN that it refused.
+    /// The number of the last hop that answered. If it is not known exactly, it is one less than
+    /// the time to live of the rejected SYN.
     pub fn last_hop(&self) -> Option<u8> {
         let last = self.last()?;
         Some(self.distance(last).unwrap_or(last.hop.saturating_sub(1)))
@@ -200,8 +201,8 @@ impl PathFacts {
         hops
     }
 
-    /// What was seen, as the second part of a sentence about unanswered SYNs, such as `the last
-    /// router that answered is hop 2, 198.51.100.2`.
+    /// The result as the second part of a sentence about unanswered SYNs, such as `the last router
+    /// that answered is hop 2, 198.51.100.2`.
     pub fn sentence(&self) -> String {
         let Some(last) = self.last() else {
             return "no router on the way answered".to_owned();
@@ -224,7 +225,8 @@ impl PathFacts {
             (HopAnswer::Error(icmp), _) => {
                 let place = match self.distance(last) {
                     Some(hop) => format!("hop {hop}, {from},"),
-                    // It let no SYN pass that ended behind it.
+                    // The sender is the last hop of the SYN, or a router one hop nearer that would
+                    // have forwarded it.
                     None if hop > 1 => format!("{from}, at hop {} or {hop},", hop - 1),
                     None => format!("hop {hop}, {from},"),
                 };

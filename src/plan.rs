@@ -119,7 +119,7 @@ impl Plan {
     }
 }
 
-/// What a target list says about a target besides its address.
+/// What a target list contains about a target besides its address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetMeta {
     /// The id, unique in its list and safe inside a `JSONPath`; without one it is `host:port`.
@@ -449,7 +449,7 @@ pub enum Tracing {
     Never,
     /// Once SYNs of a probe go unanswered.
     WhenUnanswered,
-    /// The probe does nothing else, and asks every hop so many times.
+    /// The probe does nothing else, and sends this many SYNs to every hop.
     Rounds(NonZeroU32),
 }
 

@@ -88,7 +88,7 @@ pub struct ConnectionReport {
     pub address: SocketAddr,
     /// The local address, if the connection was established.
     pub source: Option<IpAddr>,
-    /// What ended the connection before all steps were done. [`ConnectionReport::verdict`] tells
+    /// What ended the connection before all steps were done. [`ConnectionReport::verdict`] returns
     /// whether that is a failure of the probe.
     pub failure: Option<Arc<Failure>>,
     /// The time from the start of this connection to its verdict.
@@ -115,7 +115,7 @@ pub struct DialogueReport {
     pub duration: Option<Duration>,
     /// The 1-based number of the step that failed, else of the last one; absent without steps.
     pub step: Option<usize>,
-    /// What TLS told of the peer, if it was spoken.
+    /// The facts of TLS about the peer, if TLS was used.
     pub tls: Option<Box<TlsFacts>>,
     /// The received bytes.
     pub response: Option<Response>,
@@ -252,7 +252,7 @@ pub struct Response {
 
 impl Response {
     /// The number of bytes of a step that are kept. At most 2 KiB are published; the bytes after
-    /// them tell where a character ends.
+    /// them show where a character ends.
     pub const KEPT: usize = 2048 + 16;
 }
 

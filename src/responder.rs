@@ -1,6 +1,6 @@
 //! A small TCP responder, the server side of `serve` and `demo`.
 //!
-//! [`ResponderConfig`] says what to do, [`Responder::bind`] opens the listener, and
+//! [`ResponderConfig`] defines what to do, [`Responder::bind`] opens the listener, and
 //! [`Responder::run`] serves all clients in one event loop until its [`StopHandle`] is used. The
 //! conversation with one client is a state machine without I/O.
 

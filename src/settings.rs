@@ -20,6 +20,7 @@ pub mod options;
 mod origins;
 pub mod overrides;
 pub mod parse;
+pub mod path;
 pub mod request;
 mod secret_tls;
 pub mod services;

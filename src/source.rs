@@ -200,8 +200,8 @@ mod tests {
     #[test]
     fn adjacent_plans_are_spread() {
         let shuffled = order(25_600, 0);
-        // How many of 100 networks of 256 hosts each the first 100 plans are in: about 63 by
-        // chance.
+        // The number of networks that the first 100 plans are in, of 100 networks with 256 hosts
+        // each: about 63 by chance.
         let networks: std::collections::HashSet<_> = shuffled
             .iter()
             .take(100)

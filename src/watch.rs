@@ -1,4 +1,4 @@
-//! The model of `watch`: what a long series of probes says about its targets.
+//! The model of `watch`: the state of targets over a long series of probes.
 //!
 //! It is pure: it does no I/O and reads no clock. Each probe becomes a [`sample::Sample`], in the
 //! order of the starts ([`order`]), and the model answers what an operator asks: which target failed
@@ -7,10 +7,10 @@
 //!
 //! # What counts
 //!
-//! * A probe is up, down or unknown. Unknown are the statuses that say nothing about the target
-//!   ([`Status::is_unknown`](crate::failure::Status::is_unknown)), a failure of a probe during which
-//!   this machine was suspended, and a failure shortly after that, while the network of this machine
-//!   is not back yet. An unknown probe starts no outage, ends none and is no loss.
+//! * A probe is up, down or unknown. Unknown are the statuses that do not show the state of the
+//!   target ([`Status::is_unknown`](crate::failure::Status::is_unknown)), a failure of a probe during
+//!   which this machine was suspended, and a failure shortly after that, while the network of this
+//!   machine is not back yet. An unknown probe starts no outage, ends none and is no loss.
 //! * Durations come from the monotonic clock and from the time that this machine was suspended
 //!   (`clock_gettime(2)`: `CLOCK_BOOTTIME` minus `CLOCK_MONOTONIC`). The time of day is only shown: a
 //!   clock that is set changes no duration and causes no outage.

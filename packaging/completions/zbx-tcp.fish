@@ -30,6 +30,7 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "check" -d 'Probe on
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "batch" -d 'Probe many targets in one run and print a document, lines or a table'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "discover" -d 'Print rows for Zabbix low-level discovery, as one line of JSON'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "watch" -d 'Probe one or a few targets again and again, and show outages, loss and times'
+complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "path" -d 'Show where on the way to a port the packets end, hop by hop'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "serve" -d 'Run a small TCP server, to test a network path or a check'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "services" -d 'List named services, validate the configuration (--check), or check a target against the policy (--policy)'
 complete -c zbx-tcp -n "__fish_zbx_tcp_needs_command" -f -a "doctor" -d 'Check how zbx-tcp is set up on this machine. Nothing is changed, and nothing is sent'
@@ -660,7 +661,7 @@ attempts.avg\t''
 attempts.max\t''
 attempts.stddev\t''"
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -s w -l deadline -d 'End after this time: `10m`, `8h` or a number of seconds [default: no end]' -r
-complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l idle -d 'Instead of probing, hold open connections without traffic for up to this time, to find out after how long the path forgets or the server closes an idle connection' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l idle -d 'Instead of probing, hold connections open without traffic for up to this time, to find out after how long an idle connection is dropped on the path or closed by the server' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -s t -l timeout -d 'Deadline of the probe: `2.5s`, `800ms` or a number of seconds [default: 2.5s]' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l family -d 'Use only this address family, `4` or `6`: the same as -4 or -6, but the value can be empty' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l source -d 'Connect from this local address' -r
@@ -815,6 +816,20 @@ complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l expect-client-
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l tls-scan -d 'Also find the oldest version that the server supports, and whether it prefers a post-quantum group, with at most four more connections'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -l crlf -d 'Append CR LF to every text that is sent'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l against -d 'Trace another port of the host, too, and compare the two paths' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l rounds -d 'Number of rounds, each with one SYN to every hop, 1 to 100 [default: 3]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s o -l output -d 'What to print: `text` or `json` [default: text]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l family -d 'Use only this address family, `4` or `6`: the same as -4 or -6, but the value can be empty' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l source -d 'Connect from this local address' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l interface -d 'Connect through this network interface' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l resolver -d 'Resolver: `stub` (built-in), or `system` (nsswitch; not available in static builds) [default: stub]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l config -d 'Configuration file [default: $ZBX_TCP_CONFIG, otherwise /etc/zbx-tcp/config.toml and conf.d/*.toml]' -r -F
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s t -l timeout -d 'Deadline of the trace of one port: `5s` or a number of seconds [default: 4 seconds, and 1 more for each round]' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l source-port -d 'Connect from this local port. After the check, the kernel blocks the port for this target for a minute, except with --close rst' -r
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -l names -d 'Look up the names of the routers'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s 4 -d 'Use IPv4 only'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s 6 -d 'Use IPv6 only'
+complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand path" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l greeting -d 'Send this text to each client first; escapes: \\r \\n \\t \\0 \\\\ \\xHH' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l reply -d 'After the first data of a client (up to 1024 bytes), send this text and close the connection' -r
 complete -c zbx-tcp -n "__fish_zbx_tcp_using_subcommand serve" -l encoding -d 'Encoding of sent and logged text: a WHATWG label such as gbk [default: utf-8]' -r

@@ -11,8 +11,8 @@ use crate::escape::escaped_prefix;
 /// The host of a text.
 ///
 /// # Errors
-/// When it is none, or a network or a range: its resolution as a name would send it to a name
-/// server.
+/// If the text is not a host. A network or a range is an error too, because otherwise it would be
+/// sent to a name server as a name.
 pub fn one_host(text: &str) -> Result<Host, HostsError> {
     if is_several(text) {
         return Err(HostsError::Several(escaped_prefix(text, 60)));

@@ -21,7 +21,7 @@ pub struct HelpPage {
 }
 
 /// The pages of all commands.
-pub const PAGES: [HelpPage; 13] = [
+pub const PAGES: [HelpPage; 14] = [
     HelpPage {
         command: "",
         exit: &[
@@ -170,11 +170,11 @@ pub const PAGES: [HelpPage; 13] = [
         exit: &[
             (
                 0,
-                "every probe was up; with --idle: still known after the whole time",
+                "every probe was up; with --idle: the connection was alive after the whole time",
             ),
             (
                 1,
-                "a probe was down or unknown, or there was none; with --idle: forgotten, closed or not known",
+                "a probe was down or unknown, or there was none; with --idle: the connection was lost or closed, or nothing was measured",
             ),
             (2, "usage or configuration error; nothing was sent"),
         ],
@@ -192,8 +192,33 @@ pub const PAGES: [HelpPage; 13] = [
                 "watch 192.0.2.7 443 --tls -w 8h -o ndjson",
             ),
             (
-                "Find out after how long a firewall forgets an idle connection",
+                "Find out after how long a firewall drops an idle connection",
                 "watch 192.0.2.7 22 --idle 1h",
+            ),
+        ],
+    },
+    HelpPage {
+        command: "path",
+        exit: &[
+            (0, "the port accepts connections"),
+            (
+                1,
+                "the port does not accept connections, or its state is unknown",
+            ),
+            (2, "usage or configuration error; nothing was sent"),
+        ],
+        examples: &[
+            (
+                "Show the hops to a port, and where the packets end",
+                "path mail.example.com 25",
+            ),
+            (
+                "Compare two ports of a host, to detect a firewall rule",
+                "path mail.example.com 25 --against 443",
+            ),
+            (
+                "Send ten SYNs to every hop, and look up the names of the routers",
+                "path 192.0.2.7 25 --rounds 10 --names",
             ),
         ],
     },

@@ -6,8 +6,8 @@ use crate::cli::probe::ProbeArgs;
 
 /// Probe one or a few targets again and again, and show outages, loss and times
 ///
-/// On a terminal it shows a live view; elsewhere it prints one line a probe. SIGINT (Ctrl-C) ends it
-/// with a summary, whose last line is a sentence for a ticket.
+/// On a terminal it shows a live view; elsewhere it prints one line for each probe. SIGINT (Ctrl-C)
+/// ends it with a summary, whose last line is a sentence for a ticket.
 #[derive(Debug, Args)]
 #[command(mut_arg("count", |arg| arg.short('c').help("End after N probes of each target [default: no end]")))]
 #[command(mut_arg("interval", |arg| arg.help("Time between the starts of two probes of a target [default: 1s]")))]
@@ -27,8 +27,8 @@ pub struct WatchArgs {
     #[arg(short = 'w', long, value_name = "DURATION", allow_hyphen_values = true)]
     pub deadline: Option<String>,
 
-    /// Instead of probing, hold open connections without traffic for up to this time, to find out
-    /// after how long the path forgets or the server closes an idle connection
+    /// Instead of probing, hold connections open without traffic for up to this time, to find out
+    /// after how long an idle connection is dropped on the path or closed by the server
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub idle: Option<String>,
 

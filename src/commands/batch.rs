@@ -108,7 +108,7 @@ fn machine_error(batch: &Batch, policy: &Policy, config: Option<&str>) -> Option
 }
 
 /// Prints the document of a run whose targets are not known, because of an error in the
-/// configuration. Nobody but Zabbix needs it, so people get the error too.
+/// configuration. On a terminal, the error is also printed as text.
 #[allow(clippy::disallowed_methods)]
 fn print_without_targets(error: &SettingsError, max_output: Option<u64>, start: Instant) -> Exit {
     let error = error.to_string();

@@ -321,7 +321,8 @@ impl Plugin {
         let config = match &key {
             LongKey::Batch(..) | LongKey::Targets(_) => self.settings.targets(),
             LongKey::Ports(..) | LongKey::Open(..) => self.settings.services(),
-            // They use nothing of it, so an error in it does not concern them.
+            // Listeners are read without the configuration, so an error in it does not affect these
+            // keys.
             LongKey::ListenerRows | LongKey::Listeners => Ok(Arc::default()),
         };
         let config = config.map_err(|error| match &key {
@@ -346,7 +347,8 @@ impl Plugin {
         };
         match self.long.add(request) {
             Err(error) if self.requests.remove(index) => Err(NoAnswer::no_thread(error)),
-            // Without a thread, a request that is not in the list any more has its answer.
+            // If a request is no longer in the list, it was answered, even if no thread could be
+            // started.
             Ok(()) | Err(_) => Ok(()),
         }
     }

@@ -274,7 +274,7 @@ impl WatchSession {
             WatchOutput::Live(live) => live.show(&view),
             WatchOutput::Lines(lines) => lines.flush(),
         };
-        // Nobody looks at it any more, or the user wants to end it.
+        // The terminal is closed, or the user ends the view.
         if !is_open {
             self.stop.stop();
         }

@@ -366,16 +366,16 @@ impl Dialogue {
 
     /// The bytes of `quit`; `None` without it, or if they are too many to send.
     pub fn quit(&self, plan: &Plan) -> Option<Vec<u8>> {
-        let quit = self.farewell(plan).or(plan.spec.quit.as_ref())?;
+        let quit = self.quit_of_rejection(plan).or(plan.spec.quit.as_ref())?;
         let bytes = self.sent.saturating_add(self.filled_len(plan, quit));
         let fits = !quit.has_captures() || bytes <= plan.spec.max_sent();
         fits.then(|| self.fill(plan, quit))
     }
 
-    /// The farewell of the [`Rejection`] that failed the current step, if it has one of its own.
-    fn farewell<'p>(&self, plan: &'p Plan) -> Option<&'p Template> {
+    /// The `quit` of the [`Rejection`] that failed the current step, if it has one of its own.
+    fn quit_of_rejection<'p>(&self, plan: &'p Plan) -> Option<&'p Template> {
         match plan.spec.steps.get(self.position) {
-            Some(Step::Expect(expect)) => expect.reject.get(self.rejected_by?)?.farewell.as_ref(),
+            Some(Step::Expect(expect)) => expect.reject.get(self.rejected_by?)?.quit.as_ref(),
             _ => None,
         }
     }

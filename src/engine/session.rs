@@ -256,8 +256,8 @@ impl Session {
             .map(|attempt| self.plan.remote(attempt.address()))
     }
 
-    /// Whether the next [`Session::tick`] ends the wait for a silent peer, so that what became of the
-    /// bytes that were sent is of interest.
+    /// Whether the next [`Session::tick`] ends the wait for a silent peer, so that the statistics
+    /// of the sent bytes are needed.
     pub fn has_silent_peer(&self, now: Instant) -> bool {
         let cutoff = self.cutoff(now);
         self.plan.spec.has_exchange()
@@ -268,8 +268,8 @@ impl Session {
                 .any(|attempt| attempt.is_silent(cutoff, now))
     }
 
-    /// Whether the next [`Session::tick`] ends the wait for a peer that does not answer the goodbye.
-    pub fn has_silent_goodbye(&self, now: Instant) -> bool {
+    /// Whether the next [`Session::tick`] ends the wait for a peer that does not answer the close.
+    pub fn has_unanswered_close(&self, now: Instant) -> bool {
         self.plan.spec.has_exchange()
             && self
                 .attempts()
@@ -460,7 +460,7 @@ impl Session {
         })
     }
 
-    /// Whose silence it is if a peer does not answer from now on.
+    /// Whether the peer, or this machine, is the reason if a peer does not answer from now on.
     fn silence(&self) -> Silence {
         if self.extra.as_ref().is_some_and(|extra| extra.lacks_memory) {
             Silence::Unknown(memory::CAUSE)

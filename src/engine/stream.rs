@@ -80,7 +80,7 @@ pub enum ConnectProgress {
 /// The answer to a SYN with a small time to live.
 #[derive(Debug)]
 pub enum LimitedAnswer {
-    /// None yet, or one that does not tell who sent it.
+    /// None yet, or one without a known sender.
     Pending,
     /// This address answered.
     Hop(IpAddr, HopAnswer),

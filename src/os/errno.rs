@@ -51,7 +51,8 @@ pub enum SocketFault {
 /// segments (`tcp_reset()` in `net/ipv4/tcp_input.c`), routes and ICMP messages (`icmp_err_convert`
 /// in net/ipv4/icmp.c, `icmpv6_err_convert()` in net/ipv6/icmp.c).
 ///
-/// `EACCES`, an `ICMPv6` prohibition or a refusal of this machine, is only known by its message.
+/// `EACCES` is an error of this machine here. It can also mean that an `ICMPv6` message prohibits
+/// the connection; the caller decides this by the message.
 pub fn socket_fault(error: &io::Error) -> SocketFault {
     match error.raw_os_error() {
         Some(libc::ECONNREFUSED) => SocketFault::Refused,

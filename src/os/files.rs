@@ -59,8 +59,8 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Refu
     Ok((read_bounded(file, limit)?, metadata))
 }
 
-/// Whether this process may tell what is in a file: everybody can read it, or it belongs to the user
-/// of this process. Otherwise the caller of this process, who chose the path, may not know it.
+/// Whether this process may print what is in a file: everybody can read it, or it belongs to the
+/// user of this process. Otherwise the caller of this process, who chose the path, may not know it.
 ///
 /// # Errors
 /// Those of stat(2).

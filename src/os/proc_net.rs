@@ -1,6 +1,6 @@
 //! The listening TCP sockets from /proc/net/tcp and /proc/net/tcp6 (`proc_pid_net(5)`), where
-//! [`sock_diag`](crate::os::sock_diag) is not available: it tells neither the backlog nor what a
-//! socket dropped.
+//! [`sock_diag`](crate::os::sock_diag) is not available: these files contain neither the backlog
+//! nor the dropped connections.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

@@ -30,10 +30,20 @@ pub struct SocketHolder {
 
 /// The first process that holds each of these sockets, by their inodes; none for a socket whose
 /// processes are hidden. `proc` is /proc.
-pub fn socket_owners(proc: &Path, mut inodes: BTreeSet<u64>) -> BTreeMap<u64, SocketHolder> {
+///
+/// The descriptors of all processes of a machine are thousands of links, so the `likely` processes
+/// are read first, and the others only for sockets that none of them holds.
+pub fn socket_owners(
+    proc: &Path,
+    mut inodes: BTreeSet<u64>,
+    likely: &BTreeSet<u32>,
+) -> BTreeMap<u64, SocketHolder> {
     let mut owners = BTreeMap::new();
     let mut left = MAX_OF_ALL;
-    for pid in pids(proc) {
+    let others = || pids(proc).into_iter().filter(|pid| !likely.contains(pid));
+    // Not evaluated before the likely ones were read.
+    let others = std::iter::once_with(others).flatten();
+    for pid in likely.iter().copied().chain(others) {
         if inodes.is_empty() || left == 0 {
             break;
         }
@@ -133,7 +143,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let link = fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();
         let inode = socket_inode(link.as_os_str().as_bytes()).unwrap();
-        let owners = socket_owners(Path::new("/proc"), [inode].into());
+        let owners = socket_owners(Path::new("/proc"), [inode].into(), &BTreeSet::new());
         assert_eq!(owners[&inode].pid, std::process::id());
         assert!(!owners[&inode].name.is_empty());
     }
@@ -145,13 +155,16 @@ mod tests {
         process(proc.path(), 9, &["socket:[5]", "socket:[x]", "pipe:[6]"]);
         process(proc.path(), 8, &["socket:[7]"]);
         fs::create_dir(proc.path().join("sys")).unwrap();
-        let owners = socket_owners(proc.path(), [5, 6, 99].into());
+        let owners = socket_owners(proc.path(), [5, 6, 99].into(), &BTreeSet::new());
         assert_eq!(owners.len(), 1);
         assert_eq!((owners[&5].pid, &*owners[&5].name), (9, &b"p9\n"[..]));
+        // A likely one is preferred, and others are found, too.
+        let owners = socket_owners(proc.path(), [5, 7].into(), &[10, 4711].into());
+        assert_eq!((owners[&5].pid, owners[&7].pid), (10, 8));
     }
 
     #[test]
     fn without_proc_there_are_no_owners() {
-        assert!(socket_owners(Path::new("/nonexistent"), [5].into()).is_empty());
+        assert!(socket_owners(Path::new("/nonexistent"), [5].into(), &[1].into()).is_empty());
     }
 }

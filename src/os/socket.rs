@@ -102,8 +102,8 @@ pub struct TcpExchange {
 /// The length of `struct tcp_info` of Linux 5.5, up to and including `tcpi_rcv_wnd`.
 const TCP_INFO_LENGTH: usize = 236;
 
-/// Reads the part of `TCP_INFO` that tells what became of the bytes that were written, of which there
-/// were this many. `None` if the kernel is older than 4.6, and has no such fields.
+/// Reads the part of `TCP_INFO` about the bytes that were written, of which there were this many.
+/// `None` if the kernel is older than 4.6, and has no such fields.
 ///
 /// # Errors
 /// The error of getsockopt(2).

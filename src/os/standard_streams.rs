@@ -19,7 +19,7 @@ const ERROR: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(libc::STDERR_
 /// blocking (`PIPE_BUF`, pipe(7)).
 const CHUNK: usize = 4096;
 
-/// How long the reader of standard error may take to read what this process has to say.
+/// How long the reader of standard error may take to read the messages of this process.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Set once the reader of standard error did not read in time: nothing waits for it again.

@@ -29,7 +29,7 @@ const BEGIN: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[0m\x1b[2J";
 /// Ends it. CAN ends an escape sequence of which only a part was written.
 const END: &[u8] = b"\x18\x1b[0m\x1b[2J\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/// How long a terminal that shows nothing may delay the end, in milliseconds.
+/// How long a terminal that accepts no data may delay the end of the view, in milliseconds.
 const PATIENCE: i32 = 50;
 
 /// A terminal with a live view. It is restored when this is dropped, also by a panic, and by the
@@ -75,8 +75,8 @@ impl LiveTerminal {
         Ok(terminal)
     }
 
-    /// Sets the mode of the live view. In the background this stops the process, as the terminal
-    /// demands it, until it is in the foreground.
+    /// Sets the mode of the live view. If the process is in the background, the kernel stops it
+    /// (SIGTTOU) until it is in the foreground.
     pub fn resume(&self) {
         let saved = SAVED.load(Ordering::SeqCst);
         if saved.is_null() {
@@ -87,8 +87,10 @@ impl LiveTerminal {
         // Keys are read one by one and are not shown. They still cause signals, except Ctrl-\, which
         // would leave a core file.
         mode.c_lflag &= !(libc::ICANON | libc::ECHO);
-        if let Some(quit) = mode.c_cc.get_mut(libc::VQUIT) {
-            *quit = 0;
+        for (key, value) in [(libc::VQUIT, 0), (libc::VMIN, 1), (libc::VTIME, 0)] {
+            if let Some(place) = mode.c_cc.get_mut(key) {
+                *place = value;
+            }
         }
         IS_LIVE.store(true, Ordering::SeqCst);
         // SAFETY: the pointer is to a local.

@@ -170,7 +170,7 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// Accepts so many bytes, and drops them.
+/// Accepts this many bytes, and drops them.
 struct BoundedSink {
     left: u64,
 }

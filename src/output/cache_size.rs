@@ -9,7 +9,8 @@ const EMPTY: u64 = 12 << 20;
 /// The default of `CacheSize`.
 const DEFAULT: u64 = 32 << 20;
 
-/// How much of `CacheSize` so many targets need, and what to set, as one line for each release.
+/// How much of `CacheSize` this number of targets needs, and what to set, as one line for each
+/// release.
 pub fn lines(targets: usize) -> Vec<String> {
     let targets = u64::try_from(targets).unwrap_or(u64::MAX);
     let line = |(release, each): (&str, u64)| {

@@ -6,9 +6,11 @@
 //! cause; its targets are taken out of all other groups; then the largest group that is left is the
 //! second cause, and so on. So each target counts for one cause at most.
 //!
-//! Targets whose SYN is unanswered and which share nothing else are grouped by their network, from
-//! which no target may have answered. Such a group is weaker evidence than a shared fact, so it is
-//! only formed of the targets that have none.
+//! Targets whose SYN is unanswered and which share nothing else are grouped by the last router that
+//! answered, if their path was traced. Only some targets of a run are traced, so the others of the
+//! same network count with them. The rest is grouped by network, from which no target may have
+//! answered. Such a group is weaker evidence than a shared fact, so it is only formed of the targets
+//! that have none.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,9 +31,9 @@ const MOST: usize = 10;
 const EXAMPLES: usize = 3;
 /// The most candidates of one target; more only arise if its name has many addresses.
 const CANDIDATES: usize = 4;
-/// The fewest targets that have a fact in common.
+/// The minimum number of targets with a fact in common.
 const FEWEST: usize = 2;
-/// The fewest targets of a network of which none answers.
+/// The minimum number of targets in a network in which none answers.
 const FEWEST_OF_NETWORK: usize = 3;
 /// The longest sentence, in characters. An issuer is chosen by the peer.
 const LONGEST: usize = 400;
@@ -68,6 +70,8 @@ pub struct FailureGroups {
 struct SilentTarget {
     target: u32,
     address: IpAddr,
+    /// The last router that answered, if the path was traced and one did.
+    router: Option<IpAddr>,
 }
 
 impl FailureGroups {
@@ -84,7 +88,13 @@ impl FailureGroups {
         if candidates.is_empty() && failure.status == Status::ConnectTimeout {
             if let Some(connection) = &report.connection {
                 let address = connection.address.ip();
-                self.silent.push(SilentTarget { target, address });
+                let path = connection.path.as_ref();
+                let path = path.filter(|path| path.target().is_none());
+                self.silent.push(SilentTarget {
+                    target,
+                    address,
+                    router: path.and_then(|path| Some(path.last()?.from)),
+                });
             }
         }
         for sentence in candidates {
@@ -97,10 +107,12 @@ impl FailureGroups {
     pub fn causes(&self, plans: &[Arc<Plan>]) -> Vec<Cause> {
         let of_facts = self.of_facts.iter().map(|((status, sentence), targets)| {
             let sentence = Cow::Borrowed(&**sentence);
-            Group::new(*status, sentence, targets.clone())
+            CauseGroup::new(*status, sentence, targets.clone())
         });
         let mut causes = largest_first(of_facts.collect(), FEWEST);
-        let networks = self.silent_networks(plans);
+        let (routers, rest) = self.last_routers();
+        causes.extend(largest_first(routers, FEWEST));
+        let networks = self.silent_networks(&rest, plans);
         causes.extend(largest_first(networks, FEWEST_OF_NETWORK));
         causes.sort_by(|a, b| {
             let order = b.targets.cmp(&a.targets);
@@ -111,18 +123,57 @@ impl FailureGroups {
         causes
     }
 
-    /// The networks of which no target has answered, with their silent targets, the most specific
-    /// first.
-    fn silent_networks(&self, plans: &[Arc<Plan>]) -> Vec<Group<'static>> {
-        if self.silent.len() < FEWEST_OF_NETWORK {
+    /// The last routers that answered, with the silent targets behind them; and the other silent
+    /// targets.
+    fn last_routers(&self) -> (Vec<CauseGroup<'static>>, Vec<SilentTarget>) {
+        // The router of each network, if there is only one.
+        let mut of_network: BTreeMap<IpAddr, Option<IpAddr>> = BTreeMap::new();
+        for silent in &self.silent {
+            if silent.router.is_some() {
+                let router = of_network.entry(subnet(silent.address));
+                let router = router.or_insert(silent.router);
+                *router = router.filter(|_| *router == silent.router);
+            }
+        }
+        let mut behind: BTreeMap<IpAddr, (usize, Vec<u32>)> = BTreeMap::new();
+        let mut rest = Vec::new();
+        for silent in &self.silent {
+            let of_network = of_network.get(&subnet(silent.address)).copied().flatten();
+            let Some(router) = silent.router.or(of_network) else {
+                rest.push(*silent);
+                continue;
+            };
+            let (traced, targets) = behind.entry(router).or_default();
+            *traced += usize::from(silent.router.is_some());
+            targets.push(silent.target);
+        }
+        let group = |(router, (traced, targets)): (IpAddr, (usize, Vec<u32>))| {
+            let number = targets.len();
+            let sentence = format!(
+                "no answer to SYNs; the last router that answered is {router} \
+                 ({traced} of {number} targets were traced)"
+            );
+            CauseGroup::new(Status::ConnectTimeout, Cow::Owned(sentence), targets)
+        };
+        (behind.into_iter().map(group).collect(), rest)
+    }
+
+    /// The networks of which no target has answered, with those of these silent targets, the most
+    /// specific first.
+    fn silent_networks(
+        &self,
+        rest: &[SilentTarget],
+        plans: &[Arc<Plan>],
+    ) -> Vec<CauseGroup<'static>> {
+        if rest.len() < FEWEST_OF_NETWORK {
             return Vec::new();
         }
         let mut networks: BTreeMap<(u8, IpAddr), Vec<u32>> = BTreeMap::new();
         let silent: BTreeSet<u32> = self.silent.iter().map(|silent| silent.target).collect();
-        for SilentTarget { target, address } in &self.silent {
-            for prefix in prefixes(*address) {
-                let network = networks.entry((prefix, network(*address, prefix)));
-                network.or_default().push(*target);
+        for silent in rest {
+            for prefix in prefixes(silent.address) {
+                let network = networks.entry((prefix, network(silent.address, prefix)));
+                network.or_default().push(silent.target);
             }
         }
         for plan in plans {
@@ -136,7 +187,7 @@ impl FailureGroups {
         }
         let group = |((prefix, network), targets): ((u8, IpAddr), Vec<u32>)| {
             let sentence = format!("no answer to SYNs from any target in {network}/{prefix}");
-            Group::new(Status::ConnectTimeout, Cow::Owned(sentence), targets)
+            CauseGroup::new(Status::ConnectTimeout, Cow::Owned(sentence), targets)
         };
         // Longer prefixes first: of equally large groups the first is taken.
         networks.into_iter().rev().map(group).collect()
@@ -144,14 +195,14 @@ impl FailureGroups {
 }
 
 /// Targets that may have one cause.
-struct Group<'s> {
+struct CauseGroup<'s> {
     status: Status,
     sentence: Cow<'s, str>,
     /// In ascending order, each once.
     targets: Vec<u32>,
 }
 
-impl<'s> Group<'s> {
+impl<'s> CauseGroup<'s> {
     fn new(status: Status, sentence: Cow<'s, str>, mut targets: Vec<u32>) -> Self {
         targets.sort_unstable();
         targets.dedup();
@@ -165,7 +216,7 @@ impl<'s> Group<'s> {
 
 /// Takes the largest group, removes its targets from the others, and so on. Of equally large groups
 /// the first is taken.
-fn largest_first(mut groups: Vec<Group<'_>>, fewest: usize) -> Vec<Cause> {
+fn largest_first(mut groups: Vec<CauseGroup<'_>>, fewest: usize) -> Vec<Cause> {
     let mut causes = Vec::new();
     while causes.len() < MOST {
         groups.retain(|group| group.targets.len() >= fewest);
@@ -251,6 +302,12 @@ fn prefixes(address: IpAddr) -> [u8; 2] {
     }
 }
 
+/// The smallest network of this address that counts as one.
+fn subnet(address: IpAddr) -> IpAddr {
+    let [prefix, _] = prefixes(address);
+    network(address, prefix)
+}
+
 /// The network of this address, by the length of its prefix.
 fn network(address: IpAddr, prefix: u8) -> IpAddr {
     match address {
@@ -326,8 +383,11 @@ fn examples<'p>(cause: &'p Cause, plans: &'p [Arc<Plan>]) -> impl Iterator<Item 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
     use crate::failure::{IcmpFact, IcmpVersion};
     use crate::output::test_reports::{down, plan, up};
+    use crate::path_facts::{Hop, HopAnswer, PathFacts};
     use crate::report::ConnectionReport;
 
     fn rejected(from: &str) -> Failure {
@@ -473,8 +533,48 @@ mod tests {
             (from("fd77:0:0:1::/64"), 5),
         ];
         assert_eq!(causes(&reports, &plans), expected);
-        // Nothing is said of fewer than three.
+        // Fewer than three targets are no cause.
         assert_eq!(causes(&reports[..2], &plans[..2]), []);
+    }
+
+    #[test]
+    fn targets_of_a_traced_network_are_behind_its_router() {
+        // Of 10.1.0.x, two are traced to one router; of 10.2.0.x, two to different ones; of 10.3.0.x,
+        // one, but no router answered.
+        let plans = fleet(30, |index| format!("10.{}.0.{index}", index / 10 + 1));
+        let traced = |plan: &Arc<Plan>, routers: &[&str]| {
+            let mut report = silent(plan);
+            let mut path = PathFacts::new(plan.ip().unwrap());
+            for (router, hop) in routers.iter().zip(1..) {
+                path.add(Hop {
+                    hop,
+                    from: router.parse().unwrap(),
+                    time: Duration::from_millis(1),
+                    answer: HopAnswer::TimeExceeded,
+                });
+            }
+            report.connection.as_mut().unwrap().path = Some(Box::new(path));
+            report
+        };
+        let reports: Vec<_> = plans
+            .iter()
+            .map(|plan| match plan.index {
+                3 | 7 => traced(plan, &["10.0.0.1", "10.0.0.9"]),
+                13 => traced(plan, &["10.0.0.1"]),
+                17 => traced(plan, &["10.0.0.2"]),
+                25 => traced(plan, &[]),
+                _ => silent(plan),
+            })
+            .collect();
+        let router = "no answer to SYNs; the last router that answered is 10.0.0.9 (2 of 10 \
+                      targets were traced)";
+        let from = |network: &str| format!("no answer to SYNs from any target in {network}");
+        let expected = [
+            (router.to_owned(), 10),
+            (from("10.3.0.0/24"), 10),
+            (from("10.2.0.0/24"), 8),
+        ];
+        assert_eq!(causes(&reports, &plans), expected);
     }
 
     #[test]

@@ -38,7 +38,7 @@ const NAMES_SHOWN: usize = 5;
 const SOON: i64 = 14 * DAY;
 const DAY: i64 = 86_400;
 
-/// The lines of what TLS told. `bar` draws the share of the first number in the second one.
+/// The lines with the facts of TLS. `bar` draws the share of the first number in the second one.
 pub fn lines(tls: TlsReport<'_>, bar: impl Fn(u64, u64) -> String) -> Vec<CertificateLine> {
     let mut lines = vec![plain("tls", connection(tls))];
     if let Some(leaf) = tls.leaf() {
@@ -271,7 +271,7 @@ fn trust(tls: TlsReport<'_>) -> Vec<CertificateLine> {
     lines
 }
 
-/// What a row of a table says about a certificate: the time that is left, and the faults.
+/// The text about a certificate in a row of a table: the time that is left, and the faults.
 pub fn note(tls: TlsReport<'_>) -> Option<String> {
     let verification = tls.verification()?;
     let left = tls.leaf()?.seconds_left(verification.at);

@@ -50,7 +50,7 @@ pub enum Getter {
     FromReport(fn(&Report) -> Option<Value<'_>>),
     /// From the report of one connection.
     FromConnection(fn(&ConnectionReport) -> Option<Value<'_>>),
-    /// From what TLS told on one connection. The rows of these metrics are consecutive.
+    /// From the facts of TLS on one connection. The rows of these metrics are consecutive.
     FromTls(fn(TlsReport<'_>) -> Option<Value<'_>>),
 }
 

@@ -28,7 +28,7 @@ struct TableRow {
     note: Note,
 }
 
-/// The reason of a failure, which many rows may share, otherwise what is said of the certificate or
+/// The reason of a failure, which many rows may share, otherwise the text about the certificate or
 /// the response.
 #[derive(Debug, Clone)]
 enum Note {

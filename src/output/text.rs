@@ -15,6 +15,7 @@ use crate::output::json;
 use crate::output::metrics;
 use crate::output::metrics::Value;
 use crate::output::tls::{self, TlsReport};
+use crate::path_facts::HopAnswer;
 use crate::plan::Expected;
 use crate::report::{ConnectionReport, Report};
 
@@ -48,6 +49,7 @@ pub fn report(report: &Report, colors: ColorMode) -> String {
     phases(&mut out, report);
     if let Some(connection) = &report.connection {
         kernel(&mut out, connection);
+        hops(&mut out, connection);
         certificate_lines(&mut out, report, connection);
     }
     response(&mut out, report);
@@ -186,6 +188,26 @@ fn kernel(out: &mut TextReport, connection: &ConnectionReport) {
         let _ = write!(text, ", segments of {mss} bytes");
     }
     out.line("kernel", &text);
+}
+
+/// The hops that answered, if the path was traced.
+fn hops(out: &mut TextReport, connection: &ConnectionReport) {
+    let Some(path) = connection.path.as_deref() else {
+        return;
+    };
+    let width = path.hops.iter().map(|hop| hop.from.to_string().len()).max();
+    let width = width.unwrap_or(0);
+    for (index, hop) in path.hops.iter().enumerate() {
+        let label = if index == 0 { "path" } else { "" };
+        let more = match hop.answer {
+            HopAnswer::TimeExceeded => String::new(),
+            other => format!("  {other}"),
+        };
+        let from = hop.from.to_string();
+        let time = milliseconds(hop.time);
+        let text = format!("{:>2}  {from:<width$}  {time:>11}{more}", hop.hop);
+        out.line(label, text.trim_end());
+    }
 }
 
 fn certificate_lines(out: &mut TextReport, report: &Report, connection: &ConnectionReport) {

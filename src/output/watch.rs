@@ -16,10 +16,7 @@ use crate::watch::moment::Moment;
 
 pub use plot::Glyphs;
 pub use styled::{ScreenSize, rendered};
-
-/// The offset of the local time from UTC in seconds, east is positive, at this time in seconds since
-/// 1970.
-pub type UtcOffset = fn(i64) -> i32;
+pub use words::UtcOffset;
 
 /// What all views show.
 #[derive(Debug, Clone, Copy)]

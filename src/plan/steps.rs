@@ -203,8 +203,8 @@ pub struct Rejection {
     pub refuses_tls: bool,
     /// What a match means, in words, for the error text.
     pub reason: Option<Box<str>>,
-    /// What is sent before closing, instead of the farewell of the plan.
-    pub farewell: Option<Template>,
+    /// What is sent before closing, instead of the `quit` of the plan.
+    pub quit: Option<Template>,
 }
 
 /// When the match of a [`Rejection`] counts.
@@ -224,7 +224,7 @@ impl From<Pattern> for Rejection {
             applies: RejectionTime::AtOnce,
             refuses_tls: false,
             reason: None,
-            farewell: None,
+            quit: None,
         }
     }
 }

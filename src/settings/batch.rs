@@ -68,9 +68,9 @@ impl Batch {
     }
 }
 
-/// Merges a request with the configuration and builds the list of targets. `is_late` tells whether
-/// this time has passed since the start of the run; `input` reads standard input, for at most the
-/// time of the run.
+/// Merges a request with the configuration and builds the list of targets. `is_late` returns
+/// whether this time has passed since the start of the run; `input` reads standard input, for at
+/// most the time of the run.
 ///
 /// # Errors
 /// The first error found; nothing was sent. An error in one target of the configuration is its

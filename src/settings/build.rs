@@ -170,7 +170,7 @@ fn source(given: &Located, interface: Option<&Interface>) -> Result<IpAddr, Sett
     }
 }
 
-/// Whether only the target's zone tells which link this source address is on.
+/// Whether only the target's zone determines the link of this source address.
 fn needs_zone(source: IpAddr, interface: Option<&Interface>) -> bool {
     matches!(source, IpAddr::V6(address) if address.is_unicast_link_local()) && interface.is_none()
 }

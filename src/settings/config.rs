@@ -55,7 +55,7 @@ pub struct Configuration {
     pub defaults: Overrides,
     /// The users' own services by their names, or the first error of each.
     pub services: BTreeMap<String, Result<Service, SettingsError>>,
-    /// The ports of services with an error that is elsewhere. They tell the ids of targets.
+    /// The ports of services with an error that is elsewhere. The ids of targets depend on them.
     pub ports_of_invalid: BTreeMap<String, Port>,
     /// The targets of batches.
     pub targets: Vec<Result<TargetSpec, InvalidTarget>>,
@@ -222,7 +222,7 @@ impl Configuration {
         }
     }
 
-    /// Replaces the errors of services and targets by one that does not tell what they are.
+    /// Replaces the errors of services and targets by one that does not describe them.
     fn conceal_errors(&mut self, path: &Path) {
         let why = "this service or target has an error: `services --check` shows it to the owner of the file";
         let location = Location::File(path.to_string_lossy().into());

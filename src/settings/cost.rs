@@ -111,13 +111,13 @@ fn reject_sends(spec: &ProbeSpec) -> Result<(), Excess> {
     let bytes = sends
         .map(Template::least_len)
         .fold(0, usize::saturating_add);
-    // One of the farewells is sent.
+    // Only one `quit` is sent.
     let rejections = spec.steps.iter().flat_map(|step| match step {
         Step::Expect(expect) => expect.reject.as_slice(),
         _ => &[],
     });
-    let farewells = rejections.filter_map(|reject| reject.farewell.as_ref());
-    let longest = farewells.chain(&spec.quit).map(Template::least_len).max();
+    let quits = rejections.filter_map(|reject| reject.quit.as_ref());
+    let longest = quits.chain(&spec.quit).map(Template::least_len).max();
     let bytes = bytes.saturating_add(longest.unwrap_or(0));
     let most = spec.max_sent();
     if bytes <= most {

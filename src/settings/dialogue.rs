@@ -193,13 +193,13 @@ impl<'w> Compiler<'w> {
 
     fn reject(&mut self, spec: &'w RejectSpec) -> Option<Rejection> {
         let pattern = self.pattern(&spec.pattern);
-        let farewell = spec.quit.as_ref().map(|quit| self.send(quit));
+        let quit = spec.quit.as_ref().map(|quit| self.send(quit));
         Some(Rejection {
             pattern: pattern?,
             applies: spec.applies,
             refuses_tls: spec.refuses_tls,
             reason: spec.reason.as_ref().map(words),
-            farewell: farewell.flatten(),
+            quit: quit.flatten(),
         })
     }
 

@@ -222,9 +222,9 @@ impl<'c> PortPlans<'c> {
 
     /// The spec with the name of this service. It names the row; the service's dialogue is not run.
     ///
-    /// A service that exists and cannot be used keeps its row, which says why: without the row,
-    /// Zabbix would delete the items of the port. An unknown name is an error of the whole list,
-    /// because its row would replace the row of the intended service.
+    /// A service that exists and cannot be used keeps its row, which contains the reason: without
+    /// the row, Zabbix would delete the items of the port. An unknown name is an error of the whole
+    /// list, because its row would replace the row of the intended service.
     fn spec(&mut self, service: Option<&Arc<str>>) -> Result<NamedSpec, SettingsError> {
         let known = self.named.iter().find(|(name, _)| name.as_ref() == service);
         if let Some((_, named)) = known {

@@ -113,7 +113,7 @@ impl Overrides {
             Some(tls) if tls.starts() => Spoken::Anyway,
             _ if merged.has_start_of_tls() => Spoken::Anyway,
             Some(tls) if tls.start.is_some() => Spoken::Never,
-            // A service says itself whether it speaks TLS, and a closed port does not.
+            // A service defines whether it uses TLS, and a closed port does not use it.
             _ if service.is_some() || matches!(merged.want, Some(Expected::Closed(_))) => {
                 Spoken::Never
             }

@@ -1,6 +1,6 @@
 //! TLS of services that have secrets: they are sent only to a server that has proved to be the one
-//! that the configuration trusts. The caller chooses neither whom to trust nor that nobody must be
-//! trusted.
+//! that the configuration trusts. The caller can neither choose whom to trust nor disable the
+//! verification.
 
 use crate::settings::error::SettingsError;
 use crate::settings::overrides::Overrides;
@@ -18,8 +18,8 @@ const OF_CONFIGURATION: [&str; 7] = [
     "--starttls",
 ];
 
-/// Refuses options of TLS, of a request with this service with secrets, that could send the secrets of the
-/// service to another server.
+/// Refuses the options of TLS in a request that could send the secrets of its service to another
+/// server.
 ///
 /// # Errors
 /// The first of these options.
@@ -54,7 +54,7 @@ pub fn reject_weaker(
     Err(tls.origins.error(option, message))
 }
 
-/// Refuses options with which the server need not be trusted, wherever they were written.
+/// Refuses options that disable the verification of the server, wherever they were written.
 ///
 /// # Errors
 /// The first of these options.
@@ -75,8 +75,8 @@ pub fn reject_unverified(tls: &TlsOverrides, service: &str) -> Result<(), Settin
     Ok(())
 }
 
-/// The options that complete those of a service with secrets, such as `[defaults]`: they cannot say
-/// that the server need not be trusted.
+/// The options that complete those of a service with secrets, such as `[defaults]`, without those
+/// that disable the verification of the server.
 pub fn verified(mut base: Overrides) -> Overrides {
     if let Some(tls) = &mut base.tls {
         (tls.report_only, tls.legacy) = (None, None);

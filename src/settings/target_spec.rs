@@ -167,7 +167,7 @@ impl TargetLimit {
         })
     }
 
-    /// The error of a list of so many targets.
+    /// The error of a list of this number of targets.
     pub fn exceeded(self, count: usize) -> String {
         let Self { max, remedy } = self;
         format!("{count} targets are more than the limit of {max}: {remedy}, or give fewer targets")

@@ -18,7 +18,7 @@ use crate::settings::tls_build::{self, TlsLayers};
 
 /// Every error of the configuration: those of its files, then those of the whole.
 ///
-/// `is_late` tells whether this time has passed since the start.
+/// `is_late` returns whether this time has passed since the start.
 pub fn errors(config: &Configuration, is_late: impl Fn(Duration) -> bool) -> Vec<SettingsError> {
     let mut errors = config.errors.clone();
     let services = config

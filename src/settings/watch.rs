@@ -261,7 +261,7 @@ mod tests {
             (&["", "", ""], "no target"),
             (&["a:22", "443", "b:1"], "`443` is not a target"),
             (&["a:22", "a:22"], "given twice"),
-            (&["10.0.0.0/24:22"], "several"),
+            (&["10.0.0.0/24:22"], "is a network or a range"),
             (&["a:22", "b:0"], "0"),
             (&["a:22", "--require", "2"], "--require"),
         ] {

@@ -15,7 +15,8 @@ use crate::source::{Next, Source};
 /// A queue of plans: its source for the engine, and its first sender.
 ///
 /// Make it before the run starts: a thread of the run may have a copy of the process's descriptor
-/// table (see `engine::threads`), and knows only the descriptors that were open when it was copied.
+/// table (see `engine::threads`), which contains only the descriptors that were open when it was
+/// copied.
 ///
 /// # Errors
 /// When the process has no two descriptors left (socketpair(2)).
@@ -108,9 +109,10 @@ impl Source for Queue {
         if state.senders == 0 {
             return Next::Done;
         }
-        // Only now: another worker must find it readable as long as there is a plan for it.
+        // The descriptor is made unreadable only if there is no plan: as long as there is one,
+        // another worker must find it readable.
         if state.is_readable {
-            // Should it fail, the next plan writes another byte, which wakes the engine too.
+            // If the read fails, the next plan writes another byte, which wakes the engine too.
             let _ = (&self.wake).read(&mut [0; 8]);
             state.is_readable = false;
         }
@@ -154,8 +156,8 @@ impl Clone for QueueSender {
 }
 
 impl Drop for QueueSender {
-    /// The last sender wakes the engine, which then finds the queue done. The end of the socket
-    /// pair alone would not: threads with a copied descriptor table still have it open.
+    /// The last sender wakes the engine, which then finds the queue done. Closing the socket pair
+    /// would not wake it, because threads with a copied descriptor table still have it open.
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.senders -= 1;

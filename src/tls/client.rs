@@ -396,7 +396,7 @@ impl TlsConnection {
             drop(record);
             // With TLS 1.2 the server completes the handshake only if it accepts us. Some refuse us
             // after it all the same: where that is the success, the answer to our `close_notify`
-            // tells, since an alert for a refusal was sent before.
+            // shows it, since an alert for a refusal was sent before.
             let awaits_refusal = self.options().expect_client_cert;
             if !is_requested || !(self.is_tls13() || awaits_refusal) {
                 self.is_refused = Some(false);

@@ -75,7 +75,7 @@ pub struct VerifierRecord {
     pub leaf_error: Option<LayerError>,
 }
 
-/// The signature of the server under the handshake.
+/// The signature of the handshake by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HandshakeSignature {
     /// Its algorithm.
@@ -173,7 +173,7 @@ impl RecordingVerifier {
         record.leaf_error = leaf_error;
     }
 
-    /// Verifies the signature of the server under the handshake, then decides by the verification
+    /// Verifies the signature of the handshake by the server, then decides by the verification
     /// whether the handshake continues.
     fn decide(
         &self,

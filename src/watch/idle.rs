@@ -1,10 +1,10 @@
-//! After how long an idle connection is forgotten.
+//! After how long an idle connection is lost.
 //!
 //! Several connections are opened at the same time. Nothing is sent on them, not even a keepalive
-//! probe, and each of them is tested once, after a time of its own: a FIN is sent, and the peer's
-//! kernel acknowledges it if the path still knows the connection. A test is traffic, so a connection
-//! cannot be tested twice. The answer lies between the longest time after which a connection was
-//! alive and the shortest after which one was not.
+//! probe, and each of them is tested once, after a different time: a FIN is sent, and the peer's
+//! kernel acknowledges it if the connection still exists on the path. A test is traffic, so a
+//! connection cannot be tested twice. The idle timeout is between the longest time after which a
+//! connection was alive and the shortest after which one was not.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn rounded(time: Duration) -> Duration {
     Duration::from_millis(tenths.max(1) * 100)
 }
 
-/// What became of an idle connection.
+/// The result of the test of an idle connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdleResult {
     /// The peer acknowledged our FIN after this time.
@@ -55,7 +55,7 @@ pub enum IdleResult {
     ResetIdle,
 }
 
-/// What became of one connection, and how long it had been idle then.
+/// The result of one test, and how long the connection had been idle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdleTest {
     /// How long it had been idle.
@@ -64,7 +64,7 @@ pub struct IdleTest {
     pub result: IdleResult,
 }
 
-/// What all tests say.
+/// The result of all tests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdleFinding {
     /// The longest time after which a connection was alive.

@@ -84,7 +84,7 @@ impl WatchModel {
             Some((index, target.outages().first()?.start))
         };
         let mut failed: Vec<_> = self.targets.iter().enumerate().filter_map(first).collect();
-        failed.sort_by_key(|(index, start)| (start.elapsed(), *index));
+        failed.sort_by_key(|(index, start)| (start.since_start(), *index));
         let outage = |(index, _): (usize, Moment)| {
             Some((index, self.targets.get(index)?.outages().first()?))
         };
@@ -99,7 +99,7 @@ impl WatchModel {
             .enumerate()
             .flat_map(|(index, target)| target.outages().kept().map(move |outage| (index, outage)))
             .collect();
-        all.sort_by_key(|(index, outage)| (outage.start.elapsed(), *index));
+        all.sort_by_key(|(index, outage)| (outage.start.since_start(), *index));
         all
     }
 

@@ -16,13 +16,13 @@ pub struct Moment {
 
 impl Moment {
     /// The time since the start of the run, including the time that this machine was suspended.
-    pub fn elapsed(&self) -> Duration {
+    pub fn since_start(&self) -> Duration {
         self.running + self.suspended
     }
 
     /// The time since an earlier moment, including the time that this machine was suspended.
     pub fn since(&self, earlier: &Self) -> Duration {
-        self.elapsed().saturating_sub(earlier.elapsed())
+        self.since_start().saturating_sub(earlier.since_start())
     }
 
     /// How long this machine was suspended since an earlier moment.

@@ -27,7 +27,7 @@ pub struct Outage {
     pub statuses: Vec<Status>,
     /// The number of failed probes.
     pub probes: u64,
-    /// The number of probes in it that say nothing about the target.
+    /// The number of probes in it with an unknown result.
     pub unknown: u64,
     /// How long no probe was made during it, because this machine was suspended or this process was
     /// stopped.

@@ -27,6 +27,8 @@ pub struct Sample {
     pub first_byte: Option<Duration>,
     /// The number of retransmitted SYNs.
     pub syn_retransmits: u32,
+    /// The number of retransmitted segments of a dialogue or a handshake.
+    pub data_retransmits: u32,
     /// The address that was connected to.
     pub address: Option<IpAddr>,
     /// The local address.
@@ -37,14 +39,14 @@ pub struct Sample {
     pub certificate: Option<SeenCertificate>,
 }
 
-/// What a probe says about its target.
+/// The state of the target in a probe.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SampleResult {
     /// It is up.
     Up,
     /// It is down.
     Down(Arc<Failure>),
-    /// Nothing.
+    /// Its state could not be determined.
     Unknown(Arc<Failure>),
 }
 
@@ -61,8 +63,8 @@ pub struct SeenCertificate {
     pub not_after: i64,
 }
 
-/// How much longer than its timeout a probe may take until it is delivered: the polite close, and a
-/// busy machine.
+/// How much longer than its timeout a probe may take until it is delivered: the graceful close, and
+/// a busy machine.
 const DELIVERY: Duration = Duration::from_secs(2);
 
 impl Sample {
@@ -100,6 +102,9 @@ impl Sample {
                 .map(RoundTrip::smoothed),
             first_byte: dialogue.and_then(|dialogue| dialogue.first_byte),
             syn_retransmits: tcp.map_or(0, |tcp| tcp.syn_retransmits),
+            data_retransmits: dialogue
+                .and_then(|dialogue| dialogue.exchange)
+                .map_or(0, |exchange| exchange.retransmits),
             address: connection.map(|connection| connection.address.ip()),
             source: connection.and_then(|connection| connection.source),
             answer,

@@ -24,7 +24,7 @@ pub enum Change {
     Unwatched(Duration),
     /// The name has other addresses.
     Addresses(AddressChange),
-    /// The server has another certificate; the one before.
+    /// The server has another certificate; this is the previous one.
     Certificate(SeenCertificate),
 }
 
@@ -39,6 +39,17 @@ pub struct AddressChange {
     pub after: Arc<[IpAddr]>,
 }
 
+/// How much was retransmitted, and in how many probes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retransmits {
+    /// SYNs.
+    pub syns: u64,
+    /// Segments of dialogues and handshakes.
+    pub segments: u64,
+    /// The probes in which something was retransmitted.
+    pub probes: u64,
+}
+
 /// The state of a target by its last probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetState {
@@ -48,7 +59,7 @@ pub enum TargetState {
     Up,
     /// It is down.
     Down,
-    /// The last probe says nothing about it, and no outage lasts.
+    /// The result of the last probe is unknown, and there is no current outage.
     Unknown,
 }
 
@@ -79,7 +90,9 @@ pub struct TargetModel {
     first_byte: Histogram,
     /// Retransmitted SYNs.
     syn_retransmits: u64,
-    /// Probes with a retransmitted SYN.
+    /// Retransmitted segments of dialogues and handshakes.
+    data_retransmits: u64,
+    /// Probes with a retransmitted SYN or segment.
     retransmitting: u64,
     series: Series,
     answer: Option<Arc<[IpAddr]>>,
@@ -106,6 +119,7 @@ impl TargetModel {
             rtt: Histogram::default(),
             first_byte: Histogram::default(),
             syn_retransmits: 0,
+            data_retransmits: 0,
             retransmitting: 0,
             series: Series::default(),
             answer: None,
@@ -116,7 +130,7 @@ impl TargetModel {
         }
     }
 
-    /// Adds the next probe, in the order of the starts, and tells what it changed.
+    /// Adds the next probe, in the order of the starts, and returns what it changed.
     pub fn add(&mut self, sample: Sample) -> Vec<Change> {
         let sample = self.judged(sample);
         let mut changes = Vec::new();
@@ -129,7 +143,8 @@ impl TargetModel {
         changes
     }
 
-    /// The sample, unknown if it failed before the network of this machine is surely back.
+    /// The sample; it is unknown if it failed before the network of this machine is certain to be
+    /// back.
     fn judged(&mut self, sample: Sample) -> Sample {
         let last = self.last.as_ref().map(|last| last.end).unwrap_or_default();
         // The run may have been suspended before the first probe, too.
@@ -208,14 +223,14 @@ impl TargetModel {
         self.counts.up += counts.up;
         self.counts.down += counts.down;
         self.counts.unknown += counts.unknown;
-        self.window.add(sample.start.elapsed(), counts);
+        self.window.add(sample.start.since_start(), counts);
         self.series.push(Point::new(mark, sample.connect));
     }
 
     fn note_times(&mut self, sample: &Sample) {
         if let Some(connect) = sample.connect {
             self.connect.add(connect);
-            self.recent_connect.add(sample.start.elapsed(), connect);
+            self.recent_connect.add(sample.start.since_start(), connect);
         }
         if let Some(rtt) = sample.rtt {
             self.rtt.add(rtt);
@@ -224,7 +239,9 @@ impl TargetModel {
             self.first_byte.add(first_byte);
         }
         self.syn_retransmits += u64::from(sample.syn_retransmits);
-        self.retransmitting += u64::from(sample.syn_retransmits > 0);
+        self.data_retransmits += u64::from(sample.data_retransmits);
+        let is_lossy = sample.syn_retransmits > 0 || sample.data_retransmits > 0;
+        self.retransmitting += u64::from(is_lossy);
     }
 
     fn note_addresses(&mut self, sample: &Sample, changes: &mut Vec<Change>) {
@@ -261,7 +278,7 @@ impl TargetModel {
         }
     }
 
-    /// The state by the last probe. A probe that says nothing does not end an outage.
+    /// The state by the last probe. A probe with an unknown result does not end an outage.
     pub fn state(&self) -> TargetState {
         if self.outages.current().is_some() {
             return TargetState::Down;
@@ -291,7 +308,7 @@ impl TargetModel {
 
     /// The counts of the last `window` before now, at most ten minutes.
     pub fn recent_counts(&self, now: &Moment, window: Duration) -> Counts {
-        self.window.counts(now.elapsed(), window)
+        self.window.counts(now.since_start(), window)
     }
 
     /// The outages.
@@ -306,7 +323,7 @@ impl TargetModel {
 
     /// The times of TCP handshakes of about the last ten minutes.
     pub fn recent_connect(&self, now: &Moment) -> Histogram {
-        self.recent_connect.at(now.elapsed())
+        self.recent_connect.at(now.since_start())
     }
 
     /// The round-trip times that the kernel measured.
@@ -319,9 +336,13 @@ impl TargetModel {
         &self.first_byte
     }
 
-    /// How many SYNs were retransmitted, and in how many probes.
-    pub fn syn_retransmits(&self) -> (u64, u64) {
-        (self.syn_retransmits, self.retransmitting)
+    /// What was retransmitted.
+    pub fn retransmits(&self) -> Retransmits {
+        Retransmits {
+            syns: self.syn_retransmits,
+            segments: self.data_retransmits,
+            probes: self.retransmitting,
+        }
     }
 
     /// The last probes for a plot.

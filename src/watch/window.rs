@@ -9,7 +9,7 @@ pub struct Counts {
     pub up: u64,
     /// Down.
     pub down: u64,
-    /// Unknown: they say nothing about the target.
+    /// Unknown: the state of the target could not be determined.
     pub unknown: u64,
 }
 

@@ -107,7 +107,8 @@ fn measured(arguments: &[String]) -> Result<serde_json::Value, Box<dyn std::erro
     }))
 }
 
-/// The one method of all probes: as `check` makes it; of many, with RST, which leaves no `TIME_WAIT` behind.
+/// The method of the probes: for a single probe that of `check`; for many probes with RST, so that
+/// no `TIME_WAIT` remains.
 fn spec(mode: &str) -> Arc<ProbeSpec> {
     let close = if mode == "single" {
         Close::Fin
@@ -140,7 +141,8 @@ fn plan(spec: &Arc<ProbeSpec>, to: SocketAddr) -> Option<Arc<Plan>> {
     }))
 }
 
-/// One probe before the memory is looked at: what the process needs once, such as its code, is not what each probe costs.
+/// One probe before the memory is measured, so that memory that the process needs once, such as its
+/// code, is not counted for each probe.
 fn warm_up(to: SocketAddr) -> Result<(), engine::PollError> {
     let spec = ProbeSpec {
         timeout: Duration::from_millis(10),

@@ -1,5 +1,5 @@
 """TLS: the cost of a verified check as a process and in a batch, of a plain hello, of a probe in flight; and of a check
-without TLS, which must not pay for it."""
+without TLS, whose cost must not be higher than before TLS was built in."""
 
 import random
 import shlex

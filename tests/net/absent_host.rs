@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::namespaces::Net;
 use crate::verdict::{IcmpError, Verdict};
 
-/// Addresses of the wire that no host has, and what gets no answer.
+/// Addresses of the link that no host has, and the protocol that gets no answer.
 const TARGETS: [(&str, &str); 2] = [("10.77.0.77", "ARP"), ("fd77::77", "neighbour discovery")];
 
 /// The sentence about a host that does not answer.
@@ -89,7 +89,8 @@ fn an_absent_host_is_not_proved_closed() {
     is_not_closed(&["--expect-closed"]);
 }
 
-/// A gateway that does not answer is as bad as an absent host; a host that drops is filtered.
+/// A gateway that does not answer is reported like an absent host; a host that drops packets is
+/// filtered.
 #[test]
 fn silence_counts_as_filtered_only_if_the_syn_left() {
     let Some(net) = Net::direct() else { return };

@@ -84,7 +84,7 @@ fn the_other_family_that_is_dropped_is_not_even_tried() {
     assert_eq!(net.counted("target", "input"), 0);
 }
 
-/// Nobody has the address 10.77.0.3: it was down by chance, whenever the server named it first.
+/// No host has the address 10.77.0.3: it was down by chance, whenever the server named it first.
 #[test]
 fn a_round_robin_with_a_dead_address_is_up_and_says_which() {
     let Some((net, _server)) = served() else {

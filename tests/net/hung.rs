@@ -1,4 +1,5 @@
-//! A peer that is silent after the connect: it hangs, or was cut off, and what the kernel says about it.
+//! A peer that is silent after the connect: it hangs, or was cut off, and how the statistics of the
+//! kernel show this.
 //!
 //! `ZBX_TCP_SILENT_RUNS=200 cargo test --test net hung` repeats each fault 200 times, at the same time, and prints the
 //! counts; the usual number is 5.
@@ -116,7 +117,7 @@ fn a_frozen_process_hangs() {
     }
 }
 
-/// Where nothing was sent, nothing can be said of the way.
+/// If nothing was sent, nothing is known about the path.
 #[test]
 fn a_frozen_process_that_speaks_first_sent_nothing() {
     let Some(net) = Net::direct() else { return };

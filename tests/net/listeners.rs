@@ -248,7 +248,7 @@ time.sleep(600)
     }
 }
 
-/// Without sock_diag, /proc tells the same sockets; backlog and drops are absent.
+/// Without sock_diag, /proc contains the same sockets; backlog and drops are absent.
 #[test]
 fn proc_is_read_where_sock_diag_is_refused() {
     let Some(net) = Net::direct() else { return };

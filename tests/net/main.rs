@@ -11,6 +11,7 @@
 mod absent_host;
 mod addresses;
 mod background;
+mod causes;
 mod delay;
 mod dns;
 mod filter;

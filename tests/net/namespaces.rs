@@ -273,6 +273,17 @@ impl Net {
         )
     }
 
+    /// Runs it with this standard input.
+    pub fn run_with(&self, words: &[&str], input: std::fs::File) -> Ran {
+        let mut command = self.inside("probe", "env");
+        finish(
+            command
+                .args(["-i", env!("CARGO_BIN_EXE_zbx-tcp")])
+                .args(words)
+                .stdin(input),
+        )
+    }
+
     /// Runs `zbx-tcp batch ARGUMENTS...` in the same way.
     pub fn batch(&self, words: &[&str]) -> Ran {
         let mut command = self.inside("probe", "env");

@@ -1,4 +1,4 @@
-//! Chains of routers: what a trace says, compared with what the test knows of the path.
+//! Chains of routers: the result of a trace, compared with the path that the test has made.
 
 mod random;
 
@@ -86,7 +86,7 @@ fn counted(net: &Net) -> BTreeMap<String, u32> {
     counts
 }
 
-/// Asserts that no hop got more than two SYNs, and all together not more than promised.
+/// Asserts that no hop got more than two SYNs, and all hops together not more than the limit.
 #[track_caller]
 fn as_many_as_promised(net: &Net) -> u32 {
     let counts = counted(net);
@@ -128,8 +128,8 @@ fn the_last_router_before_a_silent_target_is_named() {
                 let time = hop["time"].as_f64().unwrap();
                 assert!(time > 0.0 && time < 0.5, "{document}");
             }
-            // 30 hops, and the one behind the last router again.
-            assert_eq!(as_many_as_promised(&net), 31);
+            // 30 hops, and the three behind the last router again.
+            assert_eq!(as_many_as_promised(&net), 33);
         }
     }
 }
@@ -195,9 +195,10 @@ fn a_router_that_rejects_is_named_with_its_reason() {
         &rules.iter().map(String::as_str).collect::<Vec<_>>(),
     );
     let each = |v6: bool, code: u8, kind: u8, meaning: &str| {
-        let (base, target, router) = match v6 {
-            false => (1000, node(4), node(2)),
-            true => (1100, node6(4), node6(2)),
+        let (base, target, router) = if v6 {
+            (1100, node6(4), node6(2))
+        } else {
+            (1000, node(4), node(2))
         };
         let port = (base + u16::from(code)).to_string();
         let ran = trace(&net, &[&target, &port, "-t", "1s"]);
@@ -311,7 +312,7 @@ fn a_local_firewall_that_drops_icmp_leaves_no_router() {
     as_many_as_promised(&net);
 }
 
-/// The SYN of the attempt would end in the loop, too, and a router would say so.
+/// The SYN of the attempt would end in the loop, too, and a router would report this.
 #[test]
 fn a_loop_is_named() {
     let Some(net) = Net::chain(3) else { return };
@@ -527,7 +528,7 @@ fn a_trace_uses_the_source_and_interface_of_the_check() {
     let text = "; the last router that answered is hop 2, 10.77.1.2";
     Verdict::of(ran, 5, "connect_timeout", &[text]);
     let counts = counted(&net);
-    assert_eq!((counts["own"], counts["trace"], counts["all"]), (3, 31, 34));
+    assert_eq!((counts["own"], counts["trace"], counts["all"]), (3, 33, 36));
 }
 
 /// Of several attempts to one address, one traces.
@@ -551,12 +552,11 @@ fn the_addresses_of_a_name_are_traced() {
         net.ip("target", &[&format!("addr add {address}/24 dev wire2")]);
     }
     let all = [&[node(3)], &more[..]].concat();
-    net.etc(
-        "hosts",
-        &all.iter()
-            .map(|a| format!("{a} mx.test\n"))
-            .collect::<String>(),
-    );
+    let lines: Vec<_> = all
+        .iter()
+        .map(|address| format!("{address} mx.test\n"))
+        .collect();
+    net.etc("hosts", &lines.concat());
     let _listener = net.listen("target", "10.77.2.4", 26, "hold");
     for selection in ["any", "all"] {
         let ran = trace(&net, &["mx.test", "25", "--addresses", selection]);
@@ -631,4 +631,175 @@ fn a_slow_answer_ends_the_trace() {
     assert_eq!(document.get("path"), None, "{document}");
     assert_eq!(document["tcp"]["syn_retransmits"], 1);
     assert!(as_many_as_promised(&net) <= 3);
+}
+
+/// The program in a terminal, which `script(1)` provides.
+#[test]
+fn a_report_on_a_terminal_has_the_path() {
+    let Some(net) = Net::chain(2) else { return };
+    net.nft("target", "input", &["tcp dport 25 drop"]);
+    let words = |more: &str| {
+        let program = env!("CARGO_BIN_EXE_zbx-tcp");
+        let line = format!("{program} check {} 25 -t 1s {more}", node(3));
+        let mut command = net.inside("probe", "script");
+        let ran = finish(
+            command
+                .args(["-qec", &line, "/dev/null"])
+                .stdin(Stdio::null()),
+        );
+        ran.out
+    };
+    let report = words("");
+    assert!(report.contains("  path       1  10.77.0.2  "), "{report}");
+    assert!(
+        report.contains("; the last router that answered is hop 2, 10.77.1.2"),
+        "{report}"
+    );
+    assert!(!words("--path=off").contains("router"));
+    assert!(words("-o error --path=").ends_with("no answer to the SYN\r\n"));
+}
+
+/// The JSON document of `path`.
+fn path_of(net: &Net, words: &[&str]) -> Value {
+    let ran = net.run(&[&["path"], words, &["-o", "json"]].concat());
+    assert_eq!(ran.err, "");
+    serde_json::from_str(&ran.out).unwrap()
+}
+
+#[test]
+fn two_ports_show_where_a_firewall_rule_is() {
+    let Some(net) = Net::chain(4) else { return };
+    net.nft(
+        "hop2",
+        "forward",
+        &[
+            "tcp dport 25 drop",
+            "tcp dport 110 reject with icmp type admin-prohibited",
+        ],
+    );
+    net.nft("target", "input", &["tcp dport 587 drop"]);
+    let _listener = net.listen("target", &node(5), 443, "greet");
+    let each = |port: &str, text: &str| {
+        let document = path_of(&net, &[&node(5), port, "--against", "443"]);
+        let wanted = format!("port {port} {text}");
+        assert_eq!(document["conclusion"], wanted, "{document}");
+        assert_eq!(document["ports"][1]["status_name"], "ok");
+    };
+    let reaches = "port 443 reaches the host at hop 5";
+    std::thread::scope(|scope| {
+        for (port, text) in [
+            (
+                "25",
+                format!("ends after hop 2, {reaches}: a firewall rule on the way, not the host"),
+            ),
+            (
+                "110",
+                format!("is refused at hop 2, {reaches}: a firewall rule on the way, not the host"),
+            ),
+            (
+                "587",
+                format!("ends after hop 4, {reaches}: a firewall rule at hop 4 or on the host"),
+            ),
+            ("80", "and port 443 reach the host at hop 5".to_owned()),
+        ] {
+            scope.spawn(move || each(port, &text));
+        }
+    });
+}
+
+#[test]
+fn every_hop_is_asked_in_every_round() {
+    let Some(net) = Net::chain(2) else { return };
+    count_syns(&net, 25);
+    // Half of the answers of the second router are lost.
+    net.nft(
+        "hop2",
+        "output",
+        &["icmp type time-exceeded numgen inc mod 2 0 drop"],
+    );
+    let document = path_of(&net, &[&node(3), "25", "--rounds", "4"]);
+    let port = &document["ports"][0];
+    let hops = port["hops"].as_array().unwrap();
+    let seen: Vec<_> = hops
+        .iter()
+        .map(|hop| (hop["sent"].as_u64(), hop["answered"].as_u64()))
+        .collect();
+    assert_eq!(
+        seen,
+        [(Some(4), Some(4)), (Some(4), Some(2)), (Some(4), Some(4))],
+        "{document}"
+    );
+    assert_eq!(hops[1]["loss"], 0.5);
+    assert_eq!(
+        hops[2]["from"],
+        json!([{"address": node(3), "answer": "refused"}])
+    );
+    assert_eq!(
+        (&port["status_name"], &port["last_hop"]),
+        (&json!("refused"), &json!(3))
+    );
+    let counts = counted(&net);
+    let sent = |hop: &str| counts[hop];
+    assert_eq!((sent("1"), sent("2"), sent("3"), sent("4")), (4, 4, 4, 0));
+}
+
+#[test]
+fn names_of_routers_are_looked_up_on_request() {
+    let Some(net) = Net::chain(2) else { return };
+    net.etc(
+        "hosts",
+        "10.77.0.2 gateway.test\n10.77.1.2 \u{202e}evil.test\n",
+    );
+    net.etc("nsswitch.conf", "hosts: files\n");
+    net.nft("target", "input", &["tcp dport 25 drop"]);
+    let ran = net.run(&["path", &node(3), "25", "--rounds", "1", "--names"]);
+    assert!(
+        ran.out.contains("    1  10.77.0.2 (gateway.test)"),
+        "{}",
+        ran.out
+    );
+    assert!(!ran.out.contains('\u{202e}'), "{}", ran.out);
+    assert_eq!(ran.code, Some(1));
+    let ran = net.run(&["path", &node(3), "25", "--rounds", "1"]);
+    assert!(!ran.out.contains("gateway"), "{}", ran.out);
+}
+
+#[test]
+fn usage_errors_of_path_send_nothing() {
+    let Some(net) = Net::chain(1) else { return };
+    net.nft("probe", "output", &["counter comment \"all\""]);
+    let target = node(2);
+    for (words, text) in [
+        (
+            &["25", "--against", "25"][..],
+            "--against: is the port itself",
+        ),
+        (
+            &["25", "--against", "x"],
+            "--against: `x` is not a number from 1 to 65535",
+        ),
+        (
+            &["25", "--rounds", "0"],
+            "--rounds: `0` is not a number from 1 to 100",
+        ),
+        (
+            &["25", "--rounds", "101"],
+            "--rounds: `101` is not a number from 1 to 100",
+        ),
+        (
+            &["25", "--source-port", "7"],
+            "--source-port: cannot be used here",
+        ),
+        (
+            &["25", "-o", "xml"],
+            "--output: unknown value `xml`: use `text` or `json`",
+        ),
+        (&[], "no port for"),
+        (&["25", "--path"], "unexpected argument `--path`"),
+    ] {
+        net.run(&[&["path", &target], words].concat()).refuses(text);
+    }
+    net.check(&[&target, "25", "--path=maybe"])
+        .refuses("--path: unknown value `maybe`: use `on` or `off`");
+    assert_eq!(counted(&net)["all"], 0);
 }

@@ -1,9 +1,9 @@
 """A far machine behind a tun device of this namespace: every address of 10.77.9.0/24 but the first, TCP over IPv4.
 
 The port selects the behaviour:
-    1 to 999     the SYN-ACK comes after so many milliseconds
+    1 to 999     the SYN-ACK comes after this number of milliseconds
     1000 + N     N SYNs are lost, the next is answered at once
-    2000 + MS    the RST comes after so many milliseconds
+    2000 + MS    the RST comes after MS milliseconds
     3000 + CODE  10.77.9.254 sends ICMP type 3 with this code; from 3100 on type 11, from 3200 on type 12
 Data is acknowledged and discarded; a FIN is answered by ACK and FIN. Prints `ready`.
 """

@@ -262,7 +262,7 @@ class NameServer:
         return header + message[12 : at + 5] + rows
 
     def finish(self):
-        """What was asked, sorted: how often is a matter of time."""
+        """The queries, each once and sorted, because their number depends on timing."""
         marker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         marker.sendto(b"", ("127.0.0.1", 53))
         self.thread.join(TIMEOUT)

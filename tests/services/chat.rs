@@ -1,4 +1,4 @@
-//! ngIRCd, InspIRCd and Prosody.
+//! `ngIRCd`, `InspIRCd` and Prosody.
 
 use std::process::Command;
 

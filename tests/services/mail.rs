@@ -49,7 +49,7 @@ fn postfix(services: &str, settings: &str, ports: &[u16]) -> Option<Server> {
     Some(Server::start(home, ports, &mut command).stopped_with(abort))
 }
 
-/// postscreen, to which 127.0.0.1 is a stranger that must wait.
+/// postscreen, to which 127.0.0.1 is an unknown client that must wait.
 fn postscreen(port: u16) -> Option<Server> {
     postfix(
         &format!(

@@ -10,9 +10,21 @@ use crate::server::{Home, Server, free_port, is_root};
 use crate::trial::{PROBES, Trial, no_complaint, probe};
 use crate::unpacked::unpacked;
 
+/// Whether the server has a certificate.
+#[derive(Clone, Copy)]
+enum Encryption {
+    Offered,
+    None,
+}
+
 /// `nnrpd` as a daemon of its own on this port. It logs to /dev/log only, which is a socket of the
 /// test in a private /dev; what it logs is in the file `syslog` of its home.
-fn nnrpd(certificates: &Certificates, port: u16, options: &[&str], tls: bool) -> Option<Server> {
+fn nnrpd(
+    certificates: &Certificates,
+    port: u16,
+    options: &[&str],
+    tls: Encryption,
+) -> Option<Server> {
     if !is_root("nnrpd") {
         return None;
     }
@@ -34,7 +46,10 @@ fn nnrpd(certificates: &Certificates, port: u16, options: &[&str], tls: bool) ->
              domain: example.org\nfromhost: example.org\nrunasuser: nobody\nrunasgroup: nogroup\nnnrpdloadlimit: 0\n{keys}",
             news = libraries.display(),
             bin = bin.display(),
-            keys = if tls { &keys } else { "" },
+            keys = match tls {
+                Encryption::Offered => keys.as_str(),
+                Encryption::None => "",
+            },
         ),
     );
     let readers = "auth \"all\" {\n hosts: \"*\"\n default: \"<anonymous>\"\n}\n\
@@ -128,7 +143,7 @@ fn nnrpd_speaks_tls_and_receives_quit() {
         (&["nntps"], &["-S"]),
     ] {
         let port = free_port();
-        let Some(mut server) = nnrpd(&certificates, port, options, true) else {
+        let Some(mut server) = nnrpd(&certificates, port, options, Encryption::Offered) else {
             return;
         };
         let mut trials = Vec::new();
@@ -162,7 +177,7 @@ fn nnrpd_without_a_certificate_refuses_tls() {
         return;
     };
     let port = free_port();
-    let Some(server) = nnrpd(&certificates, port, &[], false) else {
+    let Some(server) = nnrpd(&certificates, port, &[], Encryption::None) else {
         return;
     };
     let document = probe(port, "nntp_starttls", &[]);

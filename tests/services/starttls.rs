@@ -185,7 +185,8 @@ fn bytes_after_the_go_ahead_are_an_injection() {
     none(&errors);
 }
 
-/// A go-ahead that never comes is not yet TLS, a handshake that is not answered is.
+/// A missing answer to STARTTLS is a failure of the dialogue, a missing answer to the handshake is
+/// a failure of TLS.
 #[test]
 fn silence_and_close_have_the_status_of_the_phase() {
     let errors = in_parallel(&conversations(), |conversation| {
@@ -202,7 +203,8 @@ fn silence_and_close_have_the_status_of_the_phase() {
                 plain,
                 encrypted,
                 secured: is_after,
-                // The conversation is not finished, and its time is over or the peer has left.
+                // The dialogue is not finished, and its time is over or the peer has closed the
+                // connection.
                 closed: false,
             };
             for (end, timeout, status) in [
@@ -459,7 +461,7 @@ fn starttls_is_asked_for_by_the_name_of_its_protocol() {
         assert_eq!(document["status_name"], "ok", "{words:?}: {document}");
         assert_eq!(heard, expected, "{words:?}");
     }
-    // Steps go on within TLS, with the farewell of the protocol.
+    // Steps continue within TLS, with the `quit` of the protocol.
     let turns = [
         &conversation.turns[..=go_ahead(&conversation.turns) + 1],
         &[receives("NOOP\n"), sends("250 ok\r\n")],

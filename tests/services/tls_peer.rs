@@ -22,7 +22,7 @@ pub enum Turn {
     HearsRequest,
     /// The peer sends this.
     Sends(Vec<u8>),
-    /// The peer sends this in two segments, the first of so many bytes.
+    /// The peer sends this in two segments, the first of which has this number of bytes.
     SaysSplit(Vec<u8>, usize),
     /// The peer is the server of a TLS handshake. What follows is encrypted.
     StartsTls,
@@ -83,7 +83,8 @@ pub fn config() -> Arc<ServerConfig> {
     Arc::clone(&IDENTITY.config)
 }
 
-/// Starts a peer that runs this script for one client; what it has heard once the client has left.
+/// Starts a peer that runs this script for one client; what it has received once the client has
+/// closed the connection.
 pub fn start(turns: Vec<Turn>) -> (Peer, Receiver<Heard>) {
     let (sender, receiver) = channel();
     let peer = Peer::start(move |stream| {
@@ -150,7 +151,7 @@ fn converse(mut stream: TcpStream, turns: &[Turn], heard: &mut Heard) {
     heard.closed = tls.read_to_end(&mut heard.encrypted).is_ok();
 }
 
-/// Takes these turns; false if the client has said something else or left.
+/// Takes these turns; false if the client has sent something else or closed the connection.
 pub fn take_turns(stream: &mut (impl Read + Write), turns: &[Turn], heard: &mut Vec<u8>) -> bool {
     turns.iter().all(|turn| match turn {
         Turn::Receives(expected) => {

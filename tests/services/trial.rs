@@ -84,6 +84,7 @@ impl Trial {
     /// The same with further options.
     pub fn with(service: &'static str, package: &str, port: u16, more: &[String]) -> Self {
         let words: Vec<_> = more.iter().map(String::as_str).collect();
+        write_transcript(service, package, port, &words);
         Self {
             service,
             server: format!("{package} {}", version(package)),
@@ -184,6 +185,32 @@ pub fn rejected_with(service: &str, port: u16, text: &str) {
             .contains(text),
         "{document}"
     );
+}
+
+/// Writes what one probe prints to the directory `ZBX_TCP_TRANSCRIPTS`, if it is set, for
+/// `tests/outputs/tls_examples`.
+fn write_transcript(service: &str, package: &str, port: u16, more: &[&str]) {
+    let Some(directory) = std::env::var_os("ZBX_TCP_TRANSCRIPTS") else {
+        return;
+    };
+    if !service.contains("tls") {
+        return;
+    }
+    let port = port.to_string();
+    let mut text = String::new();
+    for form in ["text", "json"] {
+        let words = ["127.0.0.1", &port, "-s", service, "-o", form];
+        let ran = check(&[&words, more].concat());
+        let command = words.join(" ");
+        text.extend([
+            "$ zbx-tcp check ",
+            &command,
+            " --ca-file ca.pem\n",
+            &ran.out,
+        ]);
+    }
+    let file = format!("{service} ({package} {}).txt", version(package));
+    std::fs::write(std::path::Path::new(&directory).join(file), text).unwrap();
 }
 
 /// The version of a Debian package.

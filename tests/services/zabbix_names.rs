@@ -131,7 +131,7 @@ fn agents(home: &Home) -> Option<[(&'static str, String); 2]> {
         .then(|| programs.map(|(program, package)| (program, home.write(package, settings))))
 }
 
-/// The certificate of the peer is its own issuer: Zabbix does not look at it.
+/// The certificate of the peer is its own issuer: Zabbix does not verify it.
 #[test]
 fn what_zabbix_calls_up_over_https_is_up() {
     let home = Home::new();

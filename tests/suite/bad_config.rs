@@ -254,7 +254,8 @@ fn invalid_services_are_refused() {
             "steps = [{ expect = \"a\", at_close_regex = \"b\" }, { expect = \"c\" }]",
             "2: services.x.steps[1].at_close_regex: is allowed only in the last step",
         ),
-        // What is compared only at the end of an answer counts for the bounds like all else.
+        // Patterns that are compared only at the end of an answer count towards the limits like all
+        // others.
         (
             "max_bytes = 262144\nsteps = [{ expect = \"a\", at_close_regex = \"(?:a+b?){300}\" }]",
             "2: services.x.max_bytes: 262144 bytes are too many for step 1, whose patterns have 1807 states",
@@ -622,7 +623,7 @@ fn ids_are_unique_over_all_files() {
 }
 
 #[test]
-fn an_error_in_the_defaults_or_in_a_file_concerns_everybody() {
+fn an_error_in_the_defaults_or_in_a_file_affects_all_checks() {
     let peer = Peer::greeting(b"");
     for text in [
         "[defaults]\ntimeot = 1\n",
@@ -684,7 +685,7 @@ const MISTAKES: &str = "[services.unreadable]\nport = 1\nhosts = [\"127.0.0.1\"]
      [[targets]]\nhost = \"127.0.0.1\"\nport = 2\nid = \"a\"\ngroup = \"two\"\n";
 
 #[test]
-fn an_error_in_a_service_concerns_who_uses_the_service() {
+fn an_error_in_a_service_affects_only_its_users() {
     let config = ConfigFile::new(MISTAKES);
     let peer = Peer::greeting(b"x");
     let port = peer.port();
@@ -729,7 +730,7 @@ fn an_error_in_a_service_concerns_who_uses_the_service() {
 }
 
 #[test]
-fn an_error_in_a_target_concerns_who_uses_the_target() {
+fn an_error_in_a_target_affects_only_its_users() {
     let config = ConfigFile::new(MISTAKES);
     let portless = "config.toml:11: targets[1]: a target needs a `port`";
     let same_id = "another target has the same id `a`";

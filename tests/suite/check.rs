@@ -585,7 +585,7 @@ fn a_name_without_descriptors_is_a_local_error() {
     }
 }
 
-/// A range would be a question to the name server otherwise.
+/// Otherwise a range would be sent to the name server as a name.
 #[test]
 fn a_range_or_a_network_is_not_one_host() {
     for words in [

@@ -313,7 +313,8 @@ fn defaults_of_attempts_apply_only_with_count() {
 
 #[test]
 fn many_services_cost_no_more_than_their_text() {
-    // Compared with each other, and compiled when none is used, they took minutes.
+    // When all of them were compared with each other, and compiled although none is used, this took
+    // minutes.
     let service = |number| {
         format!(
             "[services.s{number}]\nport = 1\nsteps = [{{ expect_regex = \"^2[0-9]+ x{number}\" }}]\n"
@@ -338,7 +339,7 @@ fn conflicts_are_named_by_where_they_were_written() {
     check(&["--addresses", "all"]).refuses(
         "config.toml:2: defaults.count: cannot be combined with `--addresses` `all`: remove one of them, or give `--count 1`",
     );
-    // The command line takes a default back.
+    // The command line disables a default.
     for words in [
         ["-n", "1"],
         ["--addresses", "any"],

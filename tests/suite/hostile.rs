@@ -378,7 +378,7 @@ fn an_expression_of_many_states_does_not_outlast_the_deadline() {
             "-o",
             "status",
         ]);
-        // Unknown if it did not get to look at all that arrived before the deadline.
+        // Unknown if it could not compare everything that arrived before the deadline.
         assert!(["9\n", "15\n"].contains(&ran.out.as_str()), "{}", ran.out);
         assert!(
             ran.took < Duration::from_secs(3),

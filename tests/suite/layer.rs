@@ -1,4 +1,4 @@
-//! The place where TLS will be, with a toy layer through the whole engine: its handshake needs a
+//! Layers, of which TLS is one, with a toy layer through the whole engine: its handshake needs a
 //! round trip, and it inverts bits afterwards.
 
 use std::io::{Read, Write};

@@ -101,7 +101,7 @@ fn numbered(plans: Vec<Plan>) -> impl Iterator<Item = Arc<Plan>> {
     })
 }
 
-/// Runs a source of so many plans; each has a report in the end.
+/// Runs a source of this number of plans; each has a report in the end.
 #[track_caller]
 fn run_source(
     count: usize,

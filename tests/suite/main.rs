@@ -45,6 +45,7 @@ mod policy;
 mod readme;
 mod secrets;
 mod sender;
+mod sentences;
 mod serve;
 mod session;
 mod start;

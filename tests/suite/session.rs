@@ -25,6 +25,7 @@ use zbx_tcp::tls_facts::{CertificateFacts, TlsFacts};
 use crate::layer::toy;
 
 mod addresses;
+mod exchange;
 mod layered;
 
 /// An input of the session, with the attempt that it is for.

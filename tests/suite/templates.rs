@@ -205,6 +205,7 @@ fn every_path_selects_a_metric_or_a_part_of_the_batch() {
                 }
                 "$.length()" => true,
                 "$.targets[?(@.up == 0)]" => batch["targets"]["one"]["up"] == 0,
+                "$.targets[?(@.tls.days_left)]" => paths.contains("tls.days_left"),
                 "$.targets[?(@.time.connect)]" | "$.targets[*].time.connect" => {
                     paths.contains("time.connect")
                 }
@@ -349,7 +350,7 @@ fn a_listener_that_disappeared_keeps_its_items() {
     assert_eq!(rules, 4);
 }
 
-/// An override that matches no prototype has no effect, and Zabbix does not say so.
+/// An override that matches no prototype has no effect, and Zabbix reports no error.
 #[test]
 fn overrides_select_the_prototypes_that_need_a_probe() {
     let mut overrides = 0;
@@ -365,13 +366,21 @@ fn overrides_select_the_prototypes_that_need_a_probe() {
                 _ => file.triggers(),
             };
             let matches = |one: &&&Value| ends.iter().any(|end| text(&one["name"]).ends_with(end));
-            let selected: BTreeSet<_> = objects.iter().filter(matches).map(uuid).collect();
+            let selected: BTreeSet<_> = objects
+                .iter()
+                .filter(matches)
+                .map(|object| uuid(object))
+                .collect();
             let wanted = if pattern.contains("New listener") {
                 is_new
             } else {
                 is_probe
             };
-            let expected = objects.iter().filter(|one| wanted(one)).map(uuid).collect();
+            let expected = objects
+                .iter()
+                .filter(|one| wanted(one))
+                .map(|object| uuid(object))
+                .collect();
             assert_eq!(selected, expected, "{}: {pattern}", file.name());
             assert!(!selected.is_empty(), "{}: {pattern}", file.name());
             overrides += 1;
@@ -393,7 +402,7 @@ fn ends(pattern: &str) -> Vec<String> {
         .collect()
 }
 
-fn uuid<'v>(object: &&'v Value) -> &'v str {
+fn uuid(object: &Value) -> &str {
     text(&object["uuid"])
 }
 

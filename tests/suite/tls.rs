@@ -2,6 +2,7 @@
 
 mod addresses;
 mod client_auth;
+mod clock;
 mod files;
 mod handshake;
 mod hello;

@@ -150,7 +150,8 @@ fn a_file_that_is_no_configuration_looks_like_an_absent_one() {
     assert!(said(&path("x.toml")).contains("PATH:1: secret: unknown key"));
 }
 
-/// Zabbix may read a file that who chooses `--config` may not read: an error must tell nothing of it.
+/// Zabbix may be able to read a file that the user who chooses `--config` must not read: an error
+/// must not show anything of it.
 #[test]
 fn a_private_file_with_errors_looks_like_an_absent_one() {
     if !is_root() {
@@ -165,7 +166,7 @@ fn a_private_file_with_errors_looks_like_an_absent_one() {
             ran.refuses("");
             return ran.err.replace(&path, "PATH");
         }
-        // A batch tells the same in its document.
+        // The document of a batch contains the same error.
         assert_eq!(ran.err, "", "{}", ran.out);
         assert!(matches!(ran.code, Some(1 | 2)), "{:?}", ran.code);
         let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -220,7 +221,7 @@ fn a_private_file_with_errors_looks_like_an_absent_one() {
             assert_eq!(said(name, command), absent, "{name} {command:?}");
         }
     }
-    // The rest of our own configuration is used, and the error tells nothing either.
+    // The rest of our own configuration is used, and the error shows nothing of the file either.
     let concealed = "this service or target has an error: `services --check` shows it to the owner";
     for (name, command) in [
         ("service.toml", &["services", "--check"][..]),

@@ -6,7 +6,6 @@ mod outages;
 mod terminal;
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,13 +13,7 @@ use serde_json::Value;
 
 use crate::private_etc::Etc;
 use crate::program::{finish, program, run};
-use crate::scripted_peer::Peer;
-
-/// A port of loopback on which nothing listens.
-fn closed_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
+use crate::scripted_peer::{Peer, closed_port};
 
 /// The lines of a run as JSON.
 fn events(out: &str) -> Vec<Value> {
@@ -205,7 +198,7 @@ fn a_closed_reader_ends_the_run() {
 
 #[test]
 fn a_deadline_ends_a_run_and_invents_nothing() {
-    // The last probes are still waiting for an answer: they say nothing.
+    // The last probes are still waiting for an answer: they are not counted.
     let full = crate::scripted_peer::FullBacklog::new();
     let port = full.port().to_string();
     let ran = run(&[

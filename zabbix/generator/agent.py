@@ -13,7 +13,7 @@ class ByAgent(Service):
     base, parameters = "tcp.agent", "{#TCP.HOST},{#TCP.PORT},{#TCP.SERVICE}"
     subject, pattern, cell = "{#TCP.HOST} port {#TCP.NAME}", "* port *", ".* port "
     states = (3, 2)
-    own_macros = (macros.AGENT_HOST,)
+    own_macros = (macros.AGENT_HOST, macros.PATH)
     silence = (
         "The agent is down, its configuration lacks the keys tcp.*, or zbx-tcp is not installed on its machine: see the error of "
         "the item \"Get list of ports\"."
@@ -41,7 +41,7 @@ class ByAgent(Service):
         return Call(self.kind, "tcp.discovery", "ports", "{$TCP.HOST}", "{$TCP.PORTS}")
 
     def probing(self):
-        return Call(self.kind, "tcp.check", "{#TCP.HOST}", "{#TCP.PORT}", "{#TCP.SERVICE}", "json", "{$TCP.TIMEOUT}")
+        return Call(self.kind, "tcp.check", "{#TCP.HOST}", "{#TCP.PORT}", "{#TCP.SERVICE}", "json", "{$TCP.TIMEOUT}", "{$TCP.PATH}")
 
 
 class ByAgentActive(ByAgent):

@@ -14,12 +14,12 @@ SERVICES = macro(
 )
 MACROS = [
     SERVICES,
-    macro("TCP.CERT.DAYS.WARN", "30", "Days before the end of a certificate that are a warning, if less than {$TCP.CERT.LIFE.WARN} "
+    macro("TCP.CERT.DAYS.WARN", "30", "A certificate with fewer days left is a warning, if also less than {$TCP.CERT.LIFE.WARN} "
           "of its lifetime is left. Context: as {$TCP.CONNECT.WARN}."),
-    macro("TCP.CERT.DAYS.HIGH", "7", "The same for severity high, with {$TCP.CERT.LIFE.HIGH}."),
-    macro("TCP.CERT.LIFE.WARN", "0.25", "Part of the lifetime of a certificate. With both limits, a certificate of 6 days does not "
-          "always expire soon, and one of 10 years does so in time."),
-    macro("TCP.CERT.LIFE.HIGH", "0.10", "The same for severity high."),
+    macro("TCP.CERT.DAYS.HIGH", "7", "The same as {$TCP.CERT.DAYS.WARN} for severity high, with {$TCP.CERT.LIFE.HIGH}."),
+    macro("TCP.CERT.LIFE.WARN", "0.25", "A certificate with a smaller part of its lifetime left is a warning, if it also has fewer than "
+          "{$TCP.CERT.DAYS.WARN} days left. Because of this limit, a new certificate that is valid for 6 days is no problem."),
+    macro("TCP.CERT.LIFE.HIGH", "0.10", "The same as {$TCP.CERT.LIFE.WARN} for severity high, with {$TCP.CERT.DAYS.HIGH}."),
     macro("TCP.TLS.VERSION.OLD", "^(SSLv[23]|TLSv1([.][01])?)$", "Regular expression for TLS versions that are too old."),
 ]
 PART = ": (Certificate|TLS) "
@@ -29,7 +29,7 @@ LIFE = step("JAVASCRIPT", "return Math.round(1000 * value) / 1000;")
 
 
 def override(step_number):
-    """What opens the prototypes of this file: a condition on the service, and the names."""
+    """The override that enables the prototypes of this file: a condition on the service, and the names."""
     kinds = ("ITEM_PROTOTYPE", "TRIGGER_PROTOTYPE")
     return {
         "name": "Services with TLS",
@@ -127,7 +127,7 @@ def old_version(problems, before):
     return trigger(
         "tls old", name, "WARNING",
         f'find({problems.item("tls.version")},,"regexp","{{$TCP.TLS.VERSION.OLD}}")=1',
-        "The server chose a version of TLS that {$TCP.TLS.VERSION.OLD} calls too old.",
+        "The server chose a version of TLS that matches {$TCP.TLS.VERSION.OLD}.",
         event=f"{name}: {problems.last('tls.version')}", opdata="Version: {ITEM.LASTVALUE1}", manual=True, after=before,
         scope="security",
     )
@@ -138,7 +138,7 @@ def vanished(problems):
     return trigger(
         "tls vanished", name, "HIGH",
         f'{problems.enough("status")}\nand {problems.of_the_last("status", "eq", "13")}={problems.all("status")}',
-        "The server does not offer STARTTLS, or refuses it: clients that do not insist send their data, and passwords, without "
-        "encryption. Somebody may have removed the offer on the way.",
+        "The server does not offer STARTTLS, or refuses it: clients that do not require TLS send their data, and passwords, "
+        "without encryption. An attacker on the path may have removed the offer.",
         event=f"{name}: {problems.last('error')}", opdata="Current status: {ITEM.LASTVALUE1}", scope="security",
     )

@@ -11,7 +11,7 @@ class ByExternalCheck(Service):
     name = "TCP service by external check"
     base, parameters = "tcp.service", "{#TCP.PORT},{#TCP.SERVICE}"
     subject, pattern, cell = "Port {#TCP.NAME}", "Port *", "Port "
-    own_macros = (macros.COUNT, macros.ADDRESSES, macros.FAMILY)
+    own_macros = (macros.COUNT, macros.ADDRESSES, macros.FAMILY, macros.SNI, macros.PATH)
     with_loss = True
     silence = (
         "See the error of the item \"Get list of ports\": zbx-tcp is not in ExternalScripts or not executable, or the host has "
@@ -30,7 +30,7 @@ class ByExternalCheck(Service):
         "hosts with this template.",
         "Import the template.",
         "Link it to a host with an interface of any type: its address or DNS name is probed.",
-        "Set the macro `{$TCP.PORTS}` on the host, for example `22/ssh,25/smtp,443`. `zbx-tcp services` lists the names.",
+        "Set the macro `{$TCP.PORTS}` on the host, for example `22/ssh,25/smtp,443/https`. `zbx-tcp services` lists the names.",
         "If a port is normally slower than others, set separate thresholds for it: `{$TCP.RESPONSE.WARN:\"25\"}`.",
     )
     description = (
@@ -46,5 +46,6 @@ class ByExternalCheck(Service):
     def probing(self):
         # {HOST.CONN} and not the address of the discovery: a host may get a new address and keep its items.
         parameters = ("check", "{HOST.CONN}", "{#TCP.PORT}", "-o", "json", "--service", "{#TCP.SERVICE}")
-        parameters += ("--timeout", "{$TCP.TIMEOUT}", "--count", "{$TCP.COUNT}", "--addresses", "{$TCP.ADDRESSES}", "--family", "{$TCP.FAMILY}")
+        parameters += ("--timeout", "{$TCP.TIMEOUT}", "--count", "{$TCP.COUNT}", "--addresses", "{$TCP.ADDRESSES}", "--family", "{$TCP.FAMILY}", "--sni", '{$TCP.SNI:"{#TCP.PORT}"}',
+                       "--path={$TCP.PATH}")
         return Call("EXTERNAL", "zbx-tcp", *parameters)

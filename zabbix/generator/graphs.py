@@ -16,7 +16,7 @@ def graph(identity, name, host, keys, colors=COLORS, right=()):
 
 
 def of_times(template, results):
-    """All phases in one graph. Not the total: it includes failures, and a refused connect would look like speed."""
+    """All phases in one graph. Not the total: it includes failures, and a connect that is refused at once would look fast."""
     keys = [results.key(f"time.{phase}") for phase in ("resolve", "connect", "dialogue")]
     return graph("Times", times_name(results), template, keys)
 

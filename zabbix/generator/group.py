@@ -70,10 +70,14 @@ class Group:
 
     def causes(self):
         """The cause that most targets have in common."""
-        about = "the largest common cause of targets that are not up"
+        about = "the largest common cause of targets that are down"
         return [
-            dependent("Largest cause", "tcp.targets.cause", self.run, f"One sentence: {about}; empty if all are up.",
+            dependent("Largest cause", "tcp.targets.cause", self.run, f"One sentence: {about}; empty if there is none.",
                       path("$.summary", discard=True), step("JAVASCRIPT", scripts.CAUSE), heartbeat("1h"),
+                      value_type="TEXT", component="health"),
+            dependent("Largest cause of unknown states", "tcp.targets.unknown.cause", self.run, "One sentence: why the state of most "
+                      "of the targets with an unknown state is unknown; empty if there is no common cause.",
+                      path("$.summary", discard=True), step("JAVASCRIPT", scripts.UNKNOWN_CAUSE), heartbeat("1h"),
                       value_type="TEXT", component="health"),
             dependent("Targets with the largest cause", "tcp.targets.cause.targets", self.run, f"Number of targets with {about}.",
                       path("$.summary", discard=True), step("JAVASCRIPT", scripts.CAUSE_TARGETS), component="health"),
@@ -146,7 +150,7 @@ class Group:
         return [self.cause(), self.many_down()]
 
     def before_unknown(self):
-        """What suppresses a target's problem *cannot tell*: a mistake of the probing machine is not the target's."""
+        """What suppresses a target's problem *cannot tell*: an error of the probing machine is not an error of the target."""
         return [self.wrong(), self.untold()]
 
     def before_down(self):
@@ -187,7 +191,7 @@ class Group:
         return trigger(
             "omitted", name, "WARNING", f"last({self.item('omitted')})>0",
             "The group has more targets than {$TCP.TARGETS.MAX}, which protects the configuration cache of the server: a server "
-            "without free cache ends. The last targets of the group have no items and no problems. Increase CacheSize by 10 kB for "
+            "without free configuration cache ends. The last targets of the group have no items and no problems. Increase CacheSize by 11 kB for "
             "each target, then {$TCP.TARGETS.MAX}, or use several groups on several servers.",
             event=f"{name} ({{?last(//tcp.targets.omitted)}} left out, {{$TCP.TARGETS.MAX}} allowed by TCP.TARGETS.MAX)",
             opdata="Left out: {ITEM.LASTVALUE1}", after=[self.silent()], scope="capacity",
@@ -200,12 +204,13 @@ class Group:
             "cause", name, "HIGH",
             f"{more_than(number, PROBES)}\nand min({number},{PROBES})>={{$TCP.CAUSE.MIN.TARGETS}}\n"
             f"and min({share},{PROBES})>={{$TCP.CAUSE.MIN.PERCENT}}\nand length(last({self.item('cause')}))>0",
-            "Many targets are not up for the same reason. While this problem is open, there are no problems of single targets; the "
-            "item \"Targets that are not up\" lists them. Resolved when few targets have one cause.",
+            "Many targets are down for the same reason. While this problem is open, there are no problems of single targets; the "
+            "item \"Targets that are not up\" lists them. Resolved when fewer targets than "
+            "{$TCP.CAUSE.MIN.TARGETS}, or less than {$TCP.CAUSE.MIN.PERCENT} per cent of them, have a common cause.",
             recovery=f"max({number},{PROBES})<{{$TCP.CAUSE.MIN.TARGETS}}\nor max({share},{PROBES})<{{$TCP.CAUSE.MIN.PERCENT}}",
             event="TCP: {?last(//tcp.targets.cause.targets)} of {?last(//tcp.targets.targets)} targets: "
             "{?last(//tcp.targets.cause)}",
-            opdata="{ITEM.LASTVALUE4}", after=[self.silent()],
+            opdata="Targets with the largest cause: {ITEM.LASTVALUE1}", after=[self.silent()],
         )
 
     def untold(self):
@@ -215,7 +220,7 @@ class Group:
             "many unknown", name, "WARNING", f"{more_than(share, PROBES)}\nand min({share},{PROBES})>{{$TCP.UNKNOWN.MAX.WARN}}",
             "In each of the last runs most targets could not be probed, for example because of the policy, the "
             "deadline, or a problem of the probing machine. The targets themselves may be up.",
-            event=f"{name} (over {{$TCP.UNKNOWN.MAX.WARN}}%)",
+            event=f"{name} (over {{$TCP.UNKNOWN.MAX.WARN}}%): {{?last(//tcp.targets.unknown.cause)}}",
             opdata="Current value: {ITEM.LASTVALUE1}", manual=True, after=[self.cause()],
         )
 

@@ -11,9 +11,9 @@ from .parts import trigger
 from .problems import DOWN
 
 READINGS = 30
-# Values by which a period is known well enough.
+# The minimum number of values in a period.
 FEWEST = 4
-# By how many connections a queue grows. A reading may come just after a probe, before the service accepts it, so a
+# The minimum growth of a queue, in connections. A reading may come just after a probe, before the service accepts it, so a
 # queue that has the same length at each reading is no sign.
 GROWTH = 3
 
@@ -102,7 +102,7 @@ class ListenerProblems:
     def is_nearly_full(self, before):
         name, used, period = f"{self.subject}: Accept queue is nearly full", self.item("used"), "{$TCP.QUEUE.PERIOD}"
         limit = self.limit("TCP.QUEUE.MAX.WARN")
-        # The period until the reading before: the next one tells whether the process hangs.
+        # The period until the reading before: the next one shows whether the process hangs.
         earlier = f"{period}:now-{{$TCP.LISTENERS.INTERVAL}}"
         return trigger(
             "full", name, "WARNING",

@@ -1,6 +1,6 @@
 """The items of the templates about listeners: for the machine, and for each listener."""
 
-from .parts import STATE, STATUS, dependent, heartbeat, path, step, tag
+from .parts import STATE, STATUS, NotSupported, dependent, heartbeat, path, step, tag
 from .results import REASON, Results
 
 # One line for each listener. A text item stores 65 535 characters, so the number of lines is limited.
@@ -92,10 +92,11 @@ class ListenerValues:
             "type": "CALCULATED",
             "key": self.sockets.key("accepting"),
             "delay": "{$TCP.LISTENERS.INTERVAL}",
-            # With max() instead of change(), one value is enough.
             "params": f"last({state})=1 and (last({queue})=0 or last({queue})<max({queue},#2))",
             "description": "1 if the machine listens, and the accept queue is empty, or is shorter than at the reading before: "
             "connections were accepted. Otherwise 0.",
+            # A listener that was there for a moment may have no queue. The default handler discards the value.
+            "preprocessing": [NotSupported(None)],
             "tags": [tag("component", "health"), *self.tags],
         }
 

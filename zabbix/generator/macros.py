@@ -4,7 +4,7 @@ from .parts import macro
 
 PORTS = macro(
     "TCP.PORTS", "",
-    "Required. Ports to probe, separated by commas, each optionally with the service to test: 22/ssh,25/smtp,443,8000-8010. "
+    "Required. Ports to probe, separated by commas, each optionally with the service to test: 22/ssh,25/smtp,443/https,8000-8010. "
     "The command zbx-tcp services lists the services.",
 )
 INTERVAL = macro("TCP.INTERVAL", "1m", "Interval between probes of a port. Context: the port.")
@@ -39,6 +39,19 @@ ADDRESSES = macro(
     "TCP.ADDRESSES", "any",
     "Which addresses of a name must be up: any, first or all. With any, the addresses are tried in order until one passes. "
     "With all, {$TCP.COUNT} must be 1.",
+)
+SNI = macro("TCP.SNI", "", "Name that a certificate must have, if it is not the host's address. Only for services with TLS, so set it "
+            "for one port by context: {$TCP.SNI:\"443\"}.")
+# What each release accepts from an external check.
+MAX_OUTPUT = {"6.0": "512K", "7.0": "16M"}
+OUTPUT = macro(
+    "TCP.MAX.OUTPUT", MAX_OUTPUT,
+    "Maximum size of the document of a run: 512K in Zabbix 6.0, 16M since 7.0. If it would be longer, parts are omitted.",
+)
+PATH = macro(
+    "TCP.PATH", "",
+    "With on, a probe without an answer finds out which router answered last, with at most 30 further SYNs; the failure reason "
+    "contains it. Empty or off: no further SYNs.",
 )
 FAMILY = macro("TCP.FAMILY", "", "Address family to use, 4 or 6; empty for both.")
 AGENT_HOST = macro(
@@ -76,16 +89,16 @@ DOWN_PERCENT = macro(
 )
 CAUSE_TARGETS = macro(
     "TCP.CAUSE.MIN.TARGETS", "10",
-    "Number of targets that must fail for the same reason for one problem that replaces theirs.",
+    "Minimum number of targets that are down for the same reason, so that one problem replaces the problems of these targets.",
 )
 CAUSE_PERCENT = macro(
-    "TCP.CAUSE.MIN.PERCENT", "10",
-    "Percentage of the targets that must fail for the same reason for one problem that replaces theirs.",
+    "TCP.CAUSE.MIN.PERCENT", "20",
+    "Minimum percentage of the targets that are down for the same reason, so that one problem replaces the problems of these targets.",
 )
 TARGETS_MAX = macro(
-    "TCP.TARGETS.MAX", "2000",
+    "TCP.TARGETS.MAX", "1500",
     "Maximum number of targets that are discovered; those with all items ({$TCP.DETAIL}) or TLS count as four. The default is safe on a "
-    "Zabbix server with the default CacheSize of 32M: increase CacheSize first, by 10 kB for each target.",
+    "Zabbix server with the default CacheSize of 32M: increase CacheSize first, by 11 kB for each target.",
 )
 DETAIL = macro(
     "TCP.DETAIL", "",
@@ -96,7 +109,7 @@ DETAIL = macro(
 
 DOWN = [
     macro("TCP.DOWN.PROBES", "#3", "Number of probes in sequence without success after which a service is reported as down, with a "
-          "#; at most #10. A new one needs one probe more."),
+          "#; at most #10. A new service needs one more probe."),
     macro("TCP.UP.PROBES", "#2", "Number of successful probes in sequence that resolve the problem, with a #."),
 ]
 

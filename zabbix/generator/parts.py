@@ -42,7 +42,7 @@ class NotSupported(dict):
 
 
 class Call:
-    """How the program is started: an item type and the key. Each of `parameters` is quoted.
+    """How the program is started: an item type and the key. The `parameters` are quoted.
 
     The first parameter identifies the item, so that options can change and the uuid stays.
     """
@@ -50,7 +50,12 @@ class Call:
     def __init__(self, kind, key, *parameters):
         self.kind = kind
         self.identity = f"{key}[{parameters[0]}]" if "#" not in parameters[0] else key
-        self.key = key + "[" + ",".join(f'"{parameter}"' for parameter in parameters) + "]"
+        self.key = key + "[" + ",".join(map(quoted, parameters)) + "]"
+
+
+def quoted(parameter):
+    """A parameter of a key. A macro with a context has quotes of its own, and is no text with commas."""
+    return parameter if '"' in parameter else f'"{parameter}"'
 
 
 def raw(name, call, delay, description, *steps):

@@ -4,9 +4,10 @@ No data > the name does not resolve > down > slow > packets are lost. Some addre
 unknown: a port is never unknown and down at once.
 
 Expressions count probes, so they mean the same at every interval: a macro such as {$TCP.DOWN.PROBES} is #3, the last three values.
-Zabbix evaluates the last values that there are, so a new port needs one more for its first problem. State unknown, no name and down are told by one item, the
-status: Zabbix evaluates their triggers together, in the order of their dependencies, so a trigger never misses a problem that
-suppresses it. Zabbix follows dependencies through triggers without a problem, so each trigger names only the nearest ones.
+Zabbix also evaluates an expression if there are fewer values than it counts, so a new port needs one more for its first problem.
+State unknown, no name and down are derived from one item, the status: Zabbix evaluates their triggers together, in the order of
+their dependencies, so a trigger never misses a problem that suppresses it. Zabbix follows dependencies through triggers without a
+problem, so each trigger names only the nearest ones.
 """
 
 from .parts import trigger
@@ -46,15 +47,15 @@ class Problems:
         return f'{{${macro}:"{self.context}"}}'
 
     def of_the_last(self, item, operator, value, number=None):
-        """How many of the last values of an item compare so."""
+        """The number of the last values of an item for which this comparison is true."""
         return f'count({self.item(item)},{number or self.probes},"{operator}","{value}")'
 
     def all(self, item, number=None):
-        """How many values the last ones are."""
+        """The number of the last values that exist."""
         return f"count({self.item(item)},{number or self.probes})"
 
     def enough(self, item, number=None):
-        """There are more values than these."""
+        """There are more values than `number`."""
         return more_than(self.item(item), number or self.probes)
 
     def never_up(self):

@@ -44,8 +44,32 @@ def page(template, body):
         "\n".join(f"- {one['name']}" for one in rule["graph_prototypes"]),
         "## Dashboard",
         template.shows,
+        *comparison(template),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def comparison(template):
+    """With Zabbix's own template for certificates, in templates that have certificates."""
+    if not any(one["macro"] == "{$TCP.TLS.SERVICES}" for one in template.macros()):
+        return []
+    return ["## Certificates, compared", COMPARISON]
+
+
+COMPARISON = """Compared with *Website certificate by Zabbix agent 2* of Zabbix 7.0:
+
+|  | Website certificate by Zabbix agent 2 | this template |
+|----|----|----|
+| services | HTTPS, one site per host | every service with TLS or STARTTLS, any number of ports or targets |
+| where it runs | Zabbix agent 2 | server, proxy, or either agent |
+| expires | a number of days (7) | days and part of the lifetime, two severities |
+| not trusted | item and trigger, with the message of Go's library | all faults, each with its remedy; one sentence in the name of the problem |
+| another certificate | trigger on the fingerprint | the digest as an item; a trigger if the new certificate ends earlier than the old one |
+| encryption no longer offered | | trigger |
+| TLS version | | item, and a trigger for old versions |
+| addresses that serve different certificates | | trigger, with `{$TCP.ADDRESSES}` = all |
+| serial number, signature and key algorithm, alternative names | items | names as an item; the others are in the document |
+| the service is down | the items are not supported | one problem of the service; the certificate's problems stay as they were |"""
 
 
 def attached(items, member):

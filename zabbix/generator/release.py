@@ -104,9 +104,10 @@ class File:
                 made[member] = made.pop(member)
         return made
 
-    @staticmethod
-    def macro(macro):
-        return {name: value for name, value in macro.items() if value}
+    def macro(self, macro):
+        """A default may depend on the release."""
+        of_release = {name: value[self.release] if isinstance(value, dict) else value for name, value in macro.items()}
+        return {name: value for name, value in of_release.items() if value}
 
     def dashboard(self):
         name = f"{self.template.name.partition(' by ')[0]}: Overview".replace("TCP service", "TCP services")

@@ -35,8 +35,8 @@ class Results:
         """State, status and reason."""
         return [
             self.item("State", "state", "state", "Up, down, or unknown if the probe could not determine the state: denied "
-                      "by the policy, not possible on the probing machine, or not tried in time.",
-                      valuemap=STATE, component="health"),
+                      "by the policy, not possible on the probing machine, not tried in time, or without a result.",
+                      absent="2", valuemap=STATE, component="health"),
             self.item("Status", "status", "status", "The result of the probe.", valuemap=STATUS, component="health"),
             self.item("Failure reason", "error", "error", REASON, heartbeat("1h"), absent="", value_type="TEXT",
                       component="health"),

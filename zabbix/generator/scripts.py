@@ -35,8 +35,14 @@ CERTIFICATES = LINES + """return JSON.parse(value).sort(function (one, other) {
         target.tls.issuer);
 }).join('\\n');"""
 
-LARGEST = "var summary = JSON.parse(value), largest = (summary.causes || [])[0];\n"
+# Statuses 14, 15 and 17 say nothing about the targets.
+LARGEST = """var summary = JSON.parse(value), largest = (summary.causes || []).filter(function (cause) {
+    return [14, 15, 17].indexOf(cause.status) %s 0;
+})[0];
+"""
+LARGEST, LARGEST_OF_UNKNOWN = LARGEST % "<", LARGEST % ">="
 CAUSE = LARGEST + "return largest ? largest.cause : '';"
+UNKNOWN_CAUSE = LARGEST_OF_UNKNOWN + "return largest ? largest.cause : '';"
 CAUSE_TARGETS = LARGEST + "return largest ? largest.targets : 0;"
 CAUSE_SHARE = LARGEST + "return largest && summary.targets ? 100 * largest.targets / summary.targets : 0;"
 
@@ -61,5 +67,15 @@ var every = JSON.parse(value), rows = every.filter(function (row) {
     return left >= 0;
 });
 """
-ROWS = SELECTION + "return JSON.stringify(rows);"
+# Zabbix creates no two graphs of one name, so a name that several targets have gets the id.
+ROWS = SELECTION + """var names = {};
+rows.forEach(function (row) {
+    names[row['{#TCP.NAME}']] = (names[row['{#TCP.NAME}']] || 0) + 1;
+});
+rows.forEach(function (row) {
+    if (names[row['{#TCP.NAME}']] > 1) {
+        row['{#TCP.NAME}'] += ' (' + row['{#TCP.ID}'] + ')';
+    }
+});
+return JSON.stringify(rows);"""
 OMITTED = SELECTION + "return every.length - rows.length;"

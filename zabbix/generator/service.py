@@ -33,7 +33,7 @@ class Service:
     own_macros = ()
     shows = (
         "One dashboard shows all ports of the host. In 7.0 its first page shows the state of each port, the open problems "
-        "with their reasons, and the connect, response and round-trip times; its second page shows the graphs of each port. "
+        "with their reasons, and the connect and response times; its second page shows the graphs of each port, its third the certificates. "
         "In 6.0 a template's dashboard can show only numbers, texts and graphs: see *Monitoring > Problems* for the problems."
     )
     with_loss = False
@@ -97,10 +97,10 @@ class Service:
         return silent, wrong
 
     def rule(self):
-        silent, _ = self.host_triggers()
+        silent, wrong = self.host_triggers()
         none = self.problems.silent([silent])
         unresolved = self.problems.does_not_resolve([none])
-        unknown, down = self.problems.few([none], [unresolved])
+        unknown, down = self.problems.few([none, wrong], [unresolved])
         encrypted = certificates.triggers(self.problems, down)
         made = {
             "name": "Port discovery",
@@ -149,12 +149,10 @@ class Service:
         return [
             page("Overview",
                  *self.tiles(widgets, 0),
-                 widgets.comb(f"{pattern}: State", label(self.cell), "Services", (9, 0, 27, 6)),
+                 widgets.comb(f"{pattern}: State", label(self.cell), "Last known states", (9, 0, 27, 6)),
                  widgets.problems("What is wrong, and why", (36, 0, 36, 6)),
-                 widgets.lines([(f"{pattern}: Connect time", "2E86DE")], "Connect times", (0, 6, 36, 4)),
-                 widgets.lines([(f"{pattern}: Response time", "1A7C11")], "Response times", (36, 6, 36, 4)),
-                 widgets.lines([(f"{pattern}: Round-trip time", "8E44AD")], "Round-trip times", (0, 10, 36, 4)),
-                 widgets.lines([(f"{pattern}: SYN retransmits", "E64B3C")], "SYN retransmits", (36, 10, 36, 4))),
+                 widgets.lines([(f"{pattern}: Connect time", "2E86DE")], "Connect times", (0, 6, 36, 6)),
+                 widgets.lines([(f"{pattern}: Response time", "1A7C11")], "Response times", (36, 6, 36, 6))),
             page("Ports",
                  widgets.graphs(times, "Times", (0, 0, 72, 12), 2, 2),
                  widgets.graphs(f"{self.subject}: Network", "Network", (0, 12, 72, 12), 2, 2)),

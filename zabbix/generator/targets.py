@@ -28,16 +28,18 @@ class Targets:
         "Import the template and link it to a host with an interface of any type. Create one host for each group: it only "
         "stores the results.",
         "Set the macro `{$TCP.GROUP}` on the host. It is required, so that a host does not get all targets by mistake.",
-        "For groups with more than 2,000 targets, increase `CacheSize` of the server first, then `{$TCP.TARGETS.MAX}`: see "
-        "[Configuration cache](#configuration-cache).",
+        "For groups with more than 1,500 targets, increase `CacheSize` of the server first, then `{$TCP.TARGETS.MAX}`: see "
+        "[Configuration cache](README.md#configuration-cache).",
         "For a target with a service or a time of its own, such as response times, set `{$TCP.DETAIL}`: a regular expression for "
         "the ids of targets with all items.",
         "If a target is normally slower than others, set separate thresholds for its id: `{$TCP.RESPONSE.WARN:\"mail\"}`.",
     )
     shows = (
-        "In 7.0: the number of targets that are up, the state of each, open problems with their reasons, connect and response "
-        "times, and on a second page the graphs of each target. In 6.0: the numbers, the targets that are not up with the "
-        "reason, and the graphs of each target."
+        "In 7.0: how many targets are up, down and unknown, the age of the last run, the state of each target, open problems with "
+        "their reasons, and the connect times of the group; on a second page the slowest targets, the largest cause, and the graphs "
+        "of each target; on a third page the certificates. In 6.0: the numbers, the targets that are not up with the reasons, the "
+        "slowest targets, the largest cause, the graphs and the certificates. A tile has a colour only if it tells something, and "
+        "without a recent run the state of all targets is unknown."
     )
     description = (
         "Probes a whole group of TCP targets in one run. For each target it shows whether it is up, how fast it answers, "
@@ -49,7 +51,7 @@ class Targets:
 
     def __init__(self):
         parameters = ("batch", "-o", "json", "--group", "{$TCP.GROUP}", "--timeout", "{$TCP.TARGET.TIMEOUT}")
-        self.run = Call("EXTERNAL", "zbx-tcp", *parameters, "--deadline", "{$TCP.DEADLINE}")
+        self.run = Call("EXTERNAL", "zbx-tcp", *parameters, "--deadline", "{$TCP.DEADLINE}", "--path={$TCP.PATH}", "--max-output", "{$TCP.MAX.OUTPUT}")
         tags = [tag("group", "{#TCP.GROUP}"), tag("target", "{#TCP.NAME}")]
         root = "$.targets['{#TCP.ID}']"
         self.results = Results(self.subject, self.base, "{#TCP.ID}", self.run.key, root, tags)
@@ -101,7 +103,7 @@ class Targets:
 
     def macros(self):
         return [
-            macros.GROUP, macros.INTERVAL, macros.TARGET_TIMEOUT, macros.DEADLINE, macros.NODATA, macros.MATCHES,
+            macros.GROUP, macros.INTERVAL, macros.TARGET_TIMEOUT, macros.DEADLINE, macros.PATH, macros.OUTPUT, macros.NODATA, macros.MATCHES,
             macros.NOT_MATCHES, macros.TARGETS_MAX, macros.DETAIL, macros.UNKNOWN_WARN, macros.DOWN_PERCENT, macros.CAUSE_TARGETS,
             *certificates.MACROS, macros.CAUSE_PERCENT, macros.GROUP_PROBES, *macros.DOWN, *macros.limits("the target's id"),
         ]

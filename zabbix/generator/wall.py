@@ -1,8 +1,8 @@
-"""The dashboard of *TCP targets by external check*: it means the same for 1 and for 2,000 targets."""
+"""The dashboard of *TCP targets by external check*. It has the same widgets for 1 and for 2,000 targets."""
 
 from .widgets import AMBER, GREEN, GREY, RED, label, page
 
-# A tile has the colour of its meaning, and none if it says nothing: "down 0" is not good while all are unknown.
+# A tile has a colour only if its value has one meaning: "down 0" is not good while all targets are unknown.
 TILES = (
     ("Up", "tcp.targets.current.up", [("1", GREEN)]),
     ("Down", "tcp.targets.current.down", [("1", RED)]),
@@ -26,7 +26,7 @@ def pages(widgets, graph):
              widgets.gauge("tcp.targets.current.share", "Share of targets up", (0, 0, 12, 6),
                            [("0", RED), ("90", AMBER), ("100", GREEN)]),
              *tiles,
-             widgets.comb("Target *: State", label("Target "), "Targets", (28, 0, 44, 6)),
+             widgets.comb("Target *: State", label("Target "), "Last known states", (28, 0, 44, 6)),
              widgets.problems("What is wrong, and why", (0, 6, 36, 5)),
              widgets.text("tcp.targets.failing", "Targets that are not up", (36, 6, 36, 5)),
              widgets.lines(COUNTS, "Number of targets", (0, 11, 36, 4)),

@@ -104,8 +104,9 @@ class Widgets:
 
     def problems(self, title, place, scope=None):
         """Open problems, with the reason in the name; `scope`: only with this value of the tag."""
-        open_only, equals = 3, 1
+        open_only, equals, by_severity = 3, 1, 1
         fields = [integer("show", open_only), integer("show_opdata", 1), integer("show_timeline", 0)]
+        fields.append(integer("sort_triggers", by_severity))
         if scope:
             fields += [string("tags.0.tag", "scope"), integer("tags.0.operator", equals), string("tags.0.value", scope)]
         return self.widget(("", "problems"), title, place, fields, refers=True)

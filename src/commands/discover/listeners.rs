@@ -22,7 +22,7 @@ const MAX_FILE: u64 = 1 << 20;
 /// The listeners of this network namespace, with everything that this user may know.
 ///
 /// # Errors
-/// Neither `sock_diag` nor /proc tells the sockets.
+/// The sockets can be read neither by `sock_diag` nor from /proc.
 pub fn report() -> Result<ListenerReport, SettingsError> {
     let (mut sockets, source) = sockets()?;
     let totals = keep_first(&mut sockets, MAX_LISTENERS);
@@ -60,10 +60,16 @@ fn surroundings(sockets: &[ListenSocket]) -> Surroundings {
         .filter(|inode| *inode != 0);
     let ids = sockets.iter().filter_map(|one| one.cgroup);
     let uids = sockets.iter().map(|one| one.uid).collect();
+    let mount = cgroups::mount(&CGROUP_MOUNTS.map(Path::new));
+    let cgroups = mount.map(|mount| cgroups::paths(mount, ids.collect()));
+    let cgroups = cgroups.unwrap_or_default();
+    // A service usually opens its sockets itself, or its parent in the same control group does.
+    let likely = mount.map(|mount| cgroups::members(mount, cgroups.values()));
+    let likely = likely.unwrap_or_default();
     Surroundings {
         interfaces: interfaces.into_iter().filter_map(named).collect(),
-        owners: processes::socket_owners(Path::new("/proc"), inodes.collect()),
-        cgroups: cgroups::paths(&CGROUP_MOUNTS.map(Path::new), ids.collect()),
+        owners: processes::socket_owners(Path::new("/proc"), inodes.collect(), &likely),
+        cgroups,
         users: users::names(&content("/etc/passwd"), &uids),
         ephemeral: port_range(&content("/proc/sys/net/ipv4/ip_local_port_range")),
     }

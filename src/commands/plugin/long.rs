@@ -108,7 +108,7 @@ impl LongShared {
 }
 
 impl LongRequests {
-    /// No threads yet. They take their requests from this list when they answer.
+    /// A pool without threads so far. A thread removes its request from this list when it answers.
     pub fn new(requests: OpenRequests) -> Self {
         Self(Arc::new(LongShared {
             requests,

@@ -1,4 +1,4 @@
-//! The probes of a run: what the engine's thread tells, and how it becomes samples.
+//! The probes of a run: the events of the probing thread, and the samples made from them.
 
 use std::collections::HashMap;
 use std::io;
@@ -325,7 +325,7 @@ impl Tracker {
         let Some(target) = self.targets.remove(&serial) else {
             return Vec::new();
         };
-        // What the end of the run cut off says nothing, not even that something is unknown.
+        // A probe that the end of the run cut off is not counted, not even as unknown.
         let was_cut = finished.report.status() == Status::NotTried;
         let mut added = Vec::new();
         if let (Some(order), Some(number)) =
@@ -346,7 +346,7 @@ impl Tracker {
                 added.push(TrackedProbe {
                     target,
                     number: *number,
-                    // The model may have found that it says nothing.
+                    // The model may have changed the result to unknown.
                     sample: self
                         .model
                         .targets()

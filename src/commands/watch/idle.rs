@@ -1,5 +1,5 @@
-//! `watch --idle`: holds connections without traffic, and finds out after how long they are
-//! forgotten or closed.
+//! `watch --idle`: holds connections without traffic, and finds out after how long they are lost or
+//! closed.
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -24,7 +24,7 @@ use crate::settings::watch::{Watch, WatchFormat};
 use crate::source::Once;
 use crate::watch::idle::{IdleFinding, IdleResult, IdleTest, MAX_CONNECTIONS, test_times};
 
-/// How often the acknowledgement of a FIN is looked for; the kernel sends no event for it.
+/// How often the acknowledgement of a FIN is polled; the kernel sends no event for it.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// Holds connections to the target for up to `longest`.
@@ -128,7 +128,8 @@ impl IdleRun<'_> {
         let mut was_suspended = false;
         while !held.is_empty() && !self.stop.is_stopped() {
             self.wait(&held, plan.spec.timeout);
-            // What a suspended machine did not hear says nothing about the path.
+            // Packets that arrived while this machine was suspended were missed, so nothing is
+            // known about the path.
             if self.clock.now().suspended >= Duration::from_millis(100) {
                 was_suspended = true;
                 break;
@@ -146,8 +147,8 @@ impl IdleRun<'_> {
                 self.print(&line);
                 tests.push(test);
             }
-            // Connections that are idle for longer are forgotten, too. Only those whose test has
-            // begun can still say something.
+            // Connections that are idle for longer have ended, too. Only those whose test has begun
+            // can still have a result.
             if has_ended {
                 held.retain(|connection| connection.tested.is_some());
             }

@@ -31,7 +31,7 @@ pub struct LiveView {
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
+enum ViewKey {
     Quit,
     Freeze,
     ZoomIn,
@@ -111,22 +111,26 @@ impl LiveView {
         let Some(terminal) = self.terminal.as_ref().filter(|_| self.has_keys) else {
             return true;
         };
+        if terminal.keys().is_none() {
+            return true;
+        }
         let Some(bytes) = terminal.read_keys() else {
-            self.has_keys = terminal.keys().is_none();
-            return !self.has_keys;
+            // The terminal is gone.
+            self.has_keys = false;
+            return false;
         };
         for key in keys(&bytes) {
             match key {
-                Key::Quit => return false,
-                Key::Freeze => {
+                ViewKey::Quit => return false,
+                ViewKey::Freeze => {
                     self.options.frozen = !self.options.frozen;
                     self.shown.clear();
                 }
-                Key::ZoomIn => {
+                ViewKey::ZoomIn => {
                     self.zoom(|zoom| ZOOMS.into_iter().rev().find(|other| *other < zoom));
                 }
-                Key::ZoomOut => self.zoom(|zoom| ZOOMS.into_iter().find(|other| *other > zoom)),
-                Key::Redraw => self.shown.clear(),
+                ViewKey::ZoomOut => self.zoom(|zoom| ZOOMS.into_iter().find(|other| *other > zoom)),
+                ViewKey::Redraw => self.shown.clear(),
             }
         }
         true
@@ -164,8 +168,8 @@ fn size_of(terminal: &LiveTerminal) -> ScreenSize {
     ScreenSize::reported(columns, rows)
 }
 
-/// What writes the rows that differ. Without rows that are shown, it clears the screen; CAN ends an
-/// escape sequence of which only a part was written before.
+/// The escape sequences and texts that draw the rows that differ. If no rows are shown, they clear
+/// the screen first; CAN ends an escape sequence of which only a part was written before.
 fn frame(shown: &[String], rows: &[String]) -> String {
     let mut frame = String::new();
     if shown.is_empty() {
@@ -185,7 +189,7 @@ fn frame(shown: &[String], rows: &[String]) -> String {
 }
 
 /// The keys in these bytes. Escape sequences, such as those of arrow keys, are skipped.
-fn keys(bytes: &[u8]) -> Vec<Key> {
+fn keys(bytes: &[u8]) -> Vec<ViewKey> {
     let mut keys = Vec::new();
     let mut bytes = bytes.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
@@ -199,12 +203,12 @@ fn keys(bytes: &[u8]) -> Vec<Key> {
                 }
             }
             // Ctrl-C causes a signal, unless the terminal was set otherwise.
-            b'q' | b'Q' | 0x03 => keys.push(Key::Quit),
-            b' ' | b'p' => keys.push(Key::Freeze),
-            b'+' | b'=' => keys.push(Key::ZoomIn),
-            b'-' => keys.push(Key::ZoomOut),
+            b'q' | b'Q' | 0x03 => keys.push(ViewKey::Quit),
+            b' ' | b'p' => keys.push(ViewKey::Freeze),
+            b'+' | b'=' => keys.push(ViewKey::ZoomIn),
+            b'-' => keys.push(ViewKey::ZoomOut),
             // Ctrl-L.
-            0x0c => keys.push(Key::Redraw),
+            0x0c => keys.push(ViewKey::Redraw),
             _ => {}
         }
     }
@@ -233,11 +237,16 @@ mod tests {
     fn keys_are_bytes_outside_of_escape_sequences() {
         assert_eq!(
             keys(b"+- q"),
-            [Key::ZoomIn, Key::ZoomOut, Key::Freeze, Key::Quit]
+            [
+                ViewKey::ZoomIn,
+                ViewKey::ZoomOut,
+                ViewKey::Freeze,
+                ViewKey::Quit
+            ]
         );
         assert_eq!(keys(b"\x1b[A\x1bOq\x1b[1;5q\x1b[200~"), []);
         assert_eq!(keys(b"\x1b"), []);
         assert_eq!(keys(b"\x1b[\x0c"), []);
-        assert_eq!(keys(b"\x0c\xff\x00"), [Key::Redraw]);
+        assert_eq!(keys(b"\x0c\xff\x00"), [ViewKey::Redraw]);
     }
 }

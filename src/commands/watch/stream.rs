@@ -47,7 +47,7 @@ impl LineStreamer {
         self.pending.extend_from_slice(text.as_bytes());
     }
 
-    /// Says how many lines are missing, at their place.
+    /// Adds a note with the number of dropped lines, at their place.
     fn note_dropped(&mut self, format: WatchFormat) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped == 0 {

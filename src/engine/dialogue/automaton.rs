@@ -21,7 +21,7 @@ use crate::plan::expression::{Regex, next_state};
 const NONE: u32 = u32::MAX;
 /// The row of a thread that begins at the current byte: none.
 const NO_ROW: usize = usize::MAX;
-/// The kinds of bytes that assertions tell apart.
+/// The kinds of bytes that assertions distinguish.
 const KINDS: [u8; 4] = [b'\n', b'\r', b'a', b' '];
 
 /// An expression that is being matched.

@@ -48,8 +48,8 @@ pub enum Input {
 }
 
 impl Expectation {
-    /// Starts a step. Patterns with captures need the exact end of their match, the others the one
-    /// that is asked for.
+    /// Starts a step. `match_end` applies to patterns without captures; those with captures need
+    /// the exact end of their match.
     pub fn new(expect: &Expect, match_end: MatchEnd) -> Self {
         let match_end = |pattern: &Pattern| {
             if pattern.names().is_empty() {

@@ -1,7 +1,7 @@
 //! Incremental matching of one pattern: each byte is taken once, as it arrives, and the state of
 //! the match is known after each.
 //!
-//! The state tells whether a match can still begin, grow or change, which decides whether the
+//! The state shows whether a match can still begin, grow or change, which decides whether the
 //! dialogue must wait for further bytes.
 
 use std::ops::Range;
@@ -324,7 +324,7 @@ mod tests {
             source in 0..SOURCES.len(), (bytes, cuts) in input(), bound in 1_usize..20,
         ) {
             let pattern = regex(SOURCES[source]);
-            // Whether more is there than the bound is for the dialogue to see.
+            // The dialogue, not the matcher, detects that more bytes than the bound have arrived.
             let whole = found(&pattern, &bytes, &[], bound, 1000);
             let split = found(&pattern, &bytes, &cuts, bound, 1000);
             prop_assert_eq!(&whole, &split);

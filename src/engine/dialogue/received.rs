@@ -65,7 +65,7 @@ impl Received {
         self.bytes.get(self.start..).unwrap_or_default()
     }
 
-    /// Keeps only so many bytes, and no text.
+    /// Keeps only this number of bytes, and no text.
     pub fn keep(&mut self, bytes: usize) {
         self.bytes.drain(..self.start);
         self.start = 0;

@@ -57,8 +57,8 @@ fn wanted(wanted: Patterns, min_bytes: usize) -> Step {
     })
 }
 
-/// Runs a plan against these segments, then quiet; after each segment, `pauses` tells whether the
-/// peer is quiet: the verdict.
+/// Runs a plan against these segments, then quiet; `pauses` contains for each segment whether the
+/// peer is quiet after it. Returns the verdict.
 fn verdict(plan: &Plan, segments: &[&[u8]], pauses: &[bool]) -> bool {
     let mut dialogue = begin(plan);
     let mut segments = segments
@@ -352,7 +352,7 @@ fn what_an_unexpected_answer_means_counts_when_it_is_unexpected() {
     let unoffered = Rejection {
         applies: RejectionTime::Otherwise,
         refuses_tls: true,
-        farewell: Some(Template::bytes(*b"BYE")),
+        quit: Some(Template::bytes(*b"BYE")),
         ..regex(r"\A(?:-[^\n]*\n)*\.\n").into()
     };
     let anything = Rejection {
@@ -395,7 +395,7 @@ fn what_an_unexpected_answer_means_counts_when_it_is_unexpected() {
 }
 
 #[test]
-fn a_farewell_is_due_only_when_it_is_our_turn() {
+fn quit_is_due_only_when_it_is_our_turn() {
     let turn = |steps: Vec<Step>, bytes: &[u8], input, status| {
         let plan = plan(steps);
         let mut dialogue = begin(&plan);

@@ -39,7 +39,7 @@ pub enum ServerError {
     Rcode(u8),
 }
 
-/// How much an error says about the server; ascending.
+/// The severity of an error, ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// This machine could not send a query.

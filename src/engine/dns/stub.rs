@@ -94,7 +94,7 @@ pub struct StubResolver {
     max_counted: usize,
     /// When each lookup ceases to count, in ascending order. Those that have ended are skipped.
     counted_until: VecDeque<(Instant, u64)>,
-    /// The silent lookups, and since when each of them is.
+    /// The silent lookups, each with the time since which it is silent.
     silent: BTreeSet<(Instant, u64)>,
     /// Number of requests that wait for silent or suspended lookups.
     silent_requests: usize,

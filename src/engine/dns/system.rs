@@ -1,5 +1,5 @@
-//! The resolver of the C library, for names that only nsswitch.conf knows: getaddrinfo on helper
-//! threads.
+//! The resolver of the C library, for names that are available only through nsswitch.conf:
+//! getaddrinfo on helper threads.
 //!
 //! Not in static builds, where getaddrinfo would load the NSS modules of the system and a second C
 //! library into the process (rust-lang/rust#100711, #115723).

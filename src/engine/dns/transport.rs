@@ -80,7 +80,7 @@ impl QuerySocket {
         }
     }
 
-    /// Whether the kernel dropped datagrams, which is what it does with those that have another id.
+    /// Whether the kernel dropped datagrams; its filter drops those with another id.
     pub fn has_dropped(&self) -> bool {
         match self {
             Self::Udp(socket) => dropped_datagrams(socket.as_fd()).is_ok_and(|count| count > 0),
@@ -100,9 +100,9 @@ fn open_udp(
         Type::DGRAM.nonblocking(),
         Some(Protocol::UDP),
     )?;
-    // Before the socket has a port: a flood of forged answers neither fills the receive buffer, in
-    // which the right answer would have no space, nor costs time here. Without the filter, which
-    // some kernels lack, the answers are compared here only.
+    // The filter is set before the socket has a port, so that a flood of forged answers neither
+    // fills the receive buffer, in which the right answer would have no space, nor costs CPU time.
+    // Some kernels have no such filter; then all answers are compared in this process.
     if let Some(id) = message.first_chunk() {
         let _ = accept_only(&socket, *id);
     }

@@ -69,7 +69,7 @@ pub(in crate::engine) struct Output {
 pub(in crate::engine) enum AfterOutput {
     /// Nothing: the bytes are the layer's own.
     Nothing,
-    /// The session is told that its bytes are sent.
+    /// The session gets the event that its bytes are sent.
     Sent,
     /// The same, and a FIN.
     Shutdown,
@@ -246,7 +246,7 @@ impl AttemptConnections {
         }
     }
 
-    /// Forgets the connection of this attempt, and returns it.
+    /// Removes the connection of this attempt, and returns it.
     pub fn take(&mut self, attempt: AttemptId) -> Option<ConnId> {
         self.0.as_mut_slice().get_mut(attempt.index())?.take()
     }

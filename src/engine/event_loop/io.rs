@@ -143,8 +143,8 @@ impl EventLoop<'_, '_> {
         let Some(slot) = self.sessions.get_mut(id) else {
             return;
         };
-        // A goodbye is only told to the transcript.
-        let is_observed = || self.sink.observes() && slot.session.has_silent_goodbye(now);
+        // An unanswered close is only written to the transcript.
+        let is_observed = || self.sink.observes() && slot.session.has_unanswered_close(now);
         if !slot.session.has_silent_peer(now) && !is_observed() {
             return;
         }

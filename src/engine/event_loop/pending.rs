@@ -30,7 +30,8 @@ pub(in crate::engine) struct ConnectRequest {
     pub address: SocketAddr,
     /// The resource that it lacked last.
     pub shortage: Shortage,
-    /// The SYN of a trace that it is; none for that of the attempt itself.
+    /// The SYN of the trace, if the connect is part of one; `None` for the connect of the attempt
+    /// itself.
     pub limited: Option<LimitedSyn>,
 }
 
@@ -61,7 +62,7 @@ pub(in crate::engine) struct Parked {
     pub turn: u64,
 }
 
-/// Waits for an address that has as many connections as it may.
+/// Waits for an address that has reached its limit of connections.
 pub(in crate::engine) enum AddressWaiter {
     /// A plan that has not started.
     Plan(Arc<Plan>),
@@ -72,9 +73,9 @@ pub(in crate::engine) enum AddressWaiter {
 /// What a plan that has not started waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum WaitedFor {
-    /// Its address had as many connections as it may.
+    /// Its address had reached its limit of connections.
     Address,
-    /// As many names were looked up as may be at once.
+    /// The limit of simultaneous lookups was reached.
     Lookup,
     /// It was not taken from the source.
     Turn,
@@ -366,7 +367,7 @@ impl Pending {
     }
 
     /// Ends all waiting: returns the plans that have not started, with what they waited for, and
-    /// then those that the source gives before it gives anything else.
+    /// then the plans that the source returns until it returns no further plan.
     pub fn drain(
         &mut self,
         mut source: impl FnMut() -> Next,

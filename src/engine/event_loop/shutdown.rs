@@ -123,7 +123,8 @@ impl EventLoop<'_, '_> {
         let connects = self.pending.connects();
         waiting.extend(connects.map(|request| (request, shared.rate_bound())));
         for (request, bound) in waiting {
-            // What a trace waits for is no reason that its target was not probed.
+            // If a trace waits for a limit, that is not the reason for which its target was not
+            // probed.
             let is_own = request.limited.is_none();
             if let Some(bound) = bound.filter(|_| is_own && is_wanted(&self.sessions, &request)) {
                 let reason = format!("connect to {}: {}", request.address, self.deadline.reason);

@@ -150,7 +150,7 @@ impl EventLoop<'_, '_> {
         }
     }
 
-    /// Reads and discards what the target sent. Whether nothing more will come.
+    /// Reads and discards what the target sent; returns whether the connection can be closed.
     fn discard_received(&mut self, id: ConnId) -> bool {
         let Some(connection) = self.connections.get(id).filter(|open| open.is_open()) else {
             return false;

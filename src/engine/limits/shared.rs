@@ -45,7 +45,7 @@ struct Inner<'s> {
 pub(in crate::engine) enum LimitReached {
     /// The rate limiter allows the next one at this time.
     RateLimit(Instant),
-    /// The address has as many connections as it may.
+    /// The address has reached its limit of connections.
     AddressLimit,
 }
 

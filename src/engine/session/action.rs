@@ -46,9 +46,10 @@ pub enum Event<'a> {
     Blocked(AttemptId, Failure),
     /// The TCP handshake completed. With the local address and the kernel's statistics, if known.
     Connected(AttemptId, Option<IpAddr>, Option<TcpInfo>),
-    /// What the layer knows of the peer so far; it comes before the event that lets it be known.
+    /// The facts of the layer about the peer so far. This event precedes the one that causes it,
+    /// such as the end of the handshake.
     Facts(AttemptId, Box<TlsFacts>),
-    /// The time of the probe is over, and the layer tells how far its handshake is.
+    /// The time of the probe is over, and the layer reports how far its handshake is.
     Incomplete(AttemptId, String),
     /// The handshake of the layer completed. All later bytes are application data.
     Secured(AttemptId, PeerRefusal),

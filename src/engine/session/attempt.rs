@@ -30,7 +30,7 @@ use crate::engine::session::attempt::inspections::{
 };
 use crate::engine::session::attempt::trace::Trace;
 use crate::engine::session::established::{DRAIN, Established, Flow, Postponed};
-use crate::engine::session::exchange::Answer;
+use crate::engine::session::exchange::PeerAnswer;
 use crate::engine::session::messages;
 use crate::engine::session::messages::Ending;
 use crate::failure::{Failure, Status};
@@ -73,7 +73,7 @@ pub(in crate::engine) enum Silence {
 
 /// Whether the plan's `quit` is sent before closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Farewell {
+enum QuitMode {
     /// If it is the client's turn.
     IfOurTurn,
     /// No: the time is over, and it is the server's turn.
@@ -254,7 +254,7 @@ impl Attempt {
         }
     }
 
-    /// Shifts its times by a time that does not count.
+    /// Shifts its times by a time for which the clock of the probe was stopped.
     pub fn shift_clock(&mut self, by: Duration) {
         self.started += by;
         match &mut self.state {
@@ -291,8 +291,8 @@ impl Attempt {
         }
     }
 
-    /// Notes the end of the connection if received bytes wait to be compared, which comes first.
-    /// Returns the end otherwise.
+    /// If received bytes wait to be compared, stores the end of the connection until they are
+    /// compared; otherwise returns it.
     fn postpone(&mut self, end: Postponed) -> Option<Postponed> {
         match &mut self.state {
             AttemptState::Talking(established) if established.dialogue.is_behind() => {
@@ -413,7 +413,7 @@ impl Attempt {
         if !self.is_connecting() {
             return;
         }
-        // The path is not in question any more.
+        // The path works, so it is no longer traced.
         self.end_trace(actions);
         let connect = now.saturating_duration_since(self.started);
         let report = ConnectionReport {
@@ -453,7 +453,7 @@ impl Attempt {
         self.advance_dialogue(plan, Input::MoreMayCome, now, actions);
     }
 
-    /// The layer knows this of the peer.
+    /// The layer reports this fact about the peer.
     pub fn learn(&mut self, facts: Box<TlsFacts>) {
         if let AttemptState::Handshaking(established) | AttemptState::Talking(established) =
             &mut self.state
@@ -557,13 +557,13 @@ impl Attempt {
         }
     }
 
-    /// Whether the peer has not answered the goodbye, and the time for it is over.
+    /// Whether the peer has not answered the close, and the time for it is over.
     pub fn is_left_alone(&self, now: Instant) -> bool {
         matches!(&self.state, AttemptState::Draining(_))
             && self.next_wake().is_some_and(|wake| wake <= now)
     }
 
-    /// What became of the bytes that were sent. After the verdict, the first measurement counts:
+    /// Whether the sent bytes were acknowledged. After the verdict, the first measurement counts:
     /// later ones may be of the connections of inspections.
     pub fn measured(&mut self, exchange: TcpExchange) {
         let report = match &mut self.state {
@@ -751,7 +751,7 @@ impl Attempt {
         }
         if let AttemptState::Draining(established) = &mut self.state {
             established.send_awaited_fin(actions);
-            established.explain_goodbye(actions);
+            established.explain_unanswered_close(actions);
             self.close_now(Close::Fin, actions);
         } else {
             if let AttemptState::Talking(established) = &mut self.state {
@@ -789,7 +789,7 @@ impl Attempt {
                 }
             };
             established.finish(plan, Some(failure), self.started, now);
-            self.close_gracefully(plan, Farewell::None, now, actions);
+            self.close_gracefully(plan, QuitMode::None, now, actions);
         }
     }
 
@@ -845,7 +845,7 @@ impl Attempt {
                     Some(progress) => format!("not complete before the deadline: {progress}"),
                     None => "not complete before the deadline".to_owned(),
                 };
-                if let Some(fate) = established.fate(Answer::NoHandshake, plan.spec.timeout) {
+                if let Some(fate) = established.fate(PeerAnswer::NoHandshake, plan.spec.timeout) {
                     cause.push_str("; ");
                     cause.push_str(&fate);
                 }
@@ -923,7 +923,7 @@ impl Attempt {
                 let text = format!("{}{text}", established.handshake_prefix(plan));
                 let failure = Failure::new(Status::TlsFailed, text);
                 established.finish(plan, Some(failure), self.started, now);
-                // Nobody needs to know more of this address.
+                // No further facts about this address are needed.
                 established.layer = None;
                 self.close_now(plan.spec.close, actions);
             }
@@ -965,7 +965,7 @@ impl Attempt {
             }
             Flow::Ended(failure) => {
                 established.finish(plan, failure, self.started, now);
-                self.close_gracefully(plan, Farewell::IfOurTurn, now, actions);
+                self.close_gracefully(plan, QuitMode::IfOurTurn, now, actions);
             }
         }
     }
@@ -1001,20 +1001,20 @@ impl Attempt {
     fn close_gracefully(
         &mut self,
         plan: &Plan,
-        farewell: Farewell,
+        quit: QuitMode,
         now: Instant,
         actions: &mut Actions,
     ) {
         match plan.spec.close {
             Close::Rst => self.close_now(Close::Rst, actions),
-            // `quit` would land in the middle of the message that is being sent.
+            // `quit` would be in the middle of the message that is being sent.
             Close::Fin if self.is_sending(plan) => self.close_now(Close::Fin, actions),
             Close::Fin => {
                 self.state = match self.take_state() {
                     AttemptState::Talking(mut established) => {
-                        match farewell {
-                            Farewell::IfOurTurn => established.send_quit(plan, actions),
-                            Farewell::None => established.send_fin(actions),
+                        match quit {
+                            QuitMode::IfOurTurn => established.send_quit(plan, actions),
+                            QuitMode::None => established.send_fin(actions),
                         }
                         established.await_fin(now + DRAIN);
                         AttemptState::Draining(established)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::engine::dialogue::{Dialogue, Input, Progress};
 use crate::engine::session::action::{Action, Actions, AttemptId, PeerRefusal};
 use crate::engine::session::exchange;
-use crate::engine::session::exchange::Answer;
+use crate::engine::session::exchange::PeerAnswer;
 use crate::engine::session::layer_state::{Acceptance, LayerState};
 use crate::engine::session::messages::{self, Ending, excerpt, quoted, step_prefix, wanted};
 use crate::failure::{Failure, Status};
@@ -114,7 +114,7 @@ impl Established {
             .min()
     }
 
-    /// Shifts its times by a time that does not count.
+    /// Shifts its times by a time for which the clock of the probe was stopped.
     pub fn shift_clock(&mut self, by: Duration) {
         self.since += by;
         if let Some(layer) = &mut self.layer {
@@ -163,7 +163,7 @@ impl Established {
         }
     }
 
-    /// Takes what the layer knows of the peer.
+    /// Takes the facts of the layer about the peer.
     pub fn learn(&mut self, facts: Box<TlsFacts>) {
         if let Some(layer) = &mut self.layer {
             layer.facts = Some(facts);
@@ -194,7 +194,7 @@ impl Established {
 
     /// One sentence about a peer from which nothing more came within this time, if the kernel was
     /// asked and something is certain.
-    pub fn fate(&self, answer: Answer, limit: Duration) -> Option<String> {
+    pub fn fate(&self, answer: PeerAnswer, limit: Duration) -> Option<String> {
         let mss = self.report.tcp.and_then(|tcp| tcp.mss);
         exchange::sentence(
             self.exchange.as_ref()?,
@@ -467,9 +467,9 @@ impl Established {
         }
     }
 
-    /// Tells the transcript what became of a goodbye that the peer did not answer, if the kernel was
-    /// asked.
-    pub fn explain_goodbye(&self, actions: &mut Actions) {
+    /// Writes to the transcript whether the bytes of a close that the peer did not answer were
+    /// acknowledged, if the kernel was asked.
+    pub fn explain_unanswered_close(&self, actions: &mut Actions) {
         if let Some(exchange) = &self.exchange {
             let text = match exchange.in_flight + exchange.not_sent {
                 0 => "the peer has not closed the connection".to_owned(),
@@ -522,8 +522,8 @@ impl Established {
         let answer = match failure.status {
             // It was to be silent.
             _ if matches!(step, Some(Step::Silence(_))) => return failure,
-            Status::ReadTimeout => Answer::Nothing,
-            Status::Mismatch => Answer::Incomplete,
+            Status::ReadTimeout => PeerAnswer::Nothing,
+            Status::Mismatch => PeerAnswer::Incomplete,
             _ => return failure,
         };
         match self.fate(answer, limit) {

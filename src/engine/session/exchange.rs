@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::os::socket::TcpExchange;
 
-/// So often the retransmission timer has expired before packets count as lost. It doubles each
+/// How often the retransmission timer must expire before packets count as lost. It doubles each
 /// time, so the peer's acknowledgement is late by at least three times the initial timeout.
 const TIMEOUTS: u8 = 2;
 /// Length of the TCP header without options.
@@ -17,12 +17,12 @@ const TCP_HEADER: u32 = 20;
 
 /// What is known of the peer besides the statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Answer {
+pub(in crate::engine) enum PeerAnswer {
     /// Nothing has come since the last bytes were sent.
     Nothing,
-    /// The same, in the handshake of a layer: the peer may not know what the bytes mean.
+    /// The same, in the handshake of a layer: the peer may not support its protocol.
     NoHandshake,
-    /// Something has, but not what was expected.
+    /// Data has come, but not all that was expected.
     Incomplete,
 }
 
@@ -34,7 +34,7 @@ pub(in crate::engine) fn sentence(
     exchange: &TcpExchange,
     remote: SocketAddr,
     connect_mss: Option<u32>,
-    answer: Answer,
+    answer: PeerAnswer,
     limit: Duration,
 ) -> Option<String> {
     let TcpExchange {
@@ -45,7 +45,7 @@ pub(in crate::engine) fn sentence(
     } = *exchange;
     let is_all_acked = in_flight + not_sent == 0 && exchange.segments_in_flight == 0;
     if is_all_acked && acked == 0 {
-        let is_silent = exchange.received == 0 && answer == Answer::Nothing;
+        let is_silent = exchange.received == 0 && answer == PeerAnswer::Nothing;
         return is_silent.then(|| "connected, and the peer sent nothing".to_owned());
     }
     if is_all_acked {
@@ -62,28 +62,28 @@ pub(in crate::engine) fn sentence(
         .then(|| not_acknowledged(exchange, remote, connect_mss))
 }
 
-/// The peer's kernel has everything.
-fn acknowledged(exchange: &TcpExchange, answer: Answer) -> String {
+/// The sentence if the peer's kernel has acknowledged everything.
+fn acknowledged(exchange: &TcpExchange, answer: PeerAnswer) -> String {
     let start = format!("the peer acknowledged our {}", bytes(exchange.acked));
     // A hanging service sends nothing, so nothing can be out of order.
     if exchange.out_of_order > 0 {
         return format!("{start}, and packets of its answer are lost on the way");
     }
     match (answer, exchange.received) {
-        (Answer::Nothing, 0) => format!("{start} and says nothing: the service hangs"),
-        (Answer::NoHandshake, 0) => {
+        (PeerAnswer::Nothing, 0) => format!("{start} and says nothing: the service hangs"),
+        (PeerAnswer::NoHandshake, 0) => {
             format!("{start} and says nothing: the service hangs, or does not speak TLS")
         }
-        (Answer::Nothing | Answer::NoHandshake, _) => {
+        (PeerAnswer::Nothing | PeerAnswer::NoHandshake, _) => {
             format!("{start} and says nothing more: the service hangs")
         }
-        // It may have answered all that it wanted to.
-        (Answer::Incomplete, _) => format!("{start} and says nothing more"),
+        // The answer may be complete.
+        (PeerAnswer::Incomplete, _) => format!("{start} and says nothing more"),
     }
 }
 
-/// Whether bytes wait because the peer has no room for them, and it has been asked at least once
-/// for room in vain.
+/// Whether bytes wait because the receive window of the peer is closed, and at least one window
+/// probe did not open it.
 fn is_window_closed(exchange: &TcpExchange) -> bool {
     let is_closed = match exchange.window {
         Some(window) => window == 0 || exchange.segments_in_flight == 0,
@@ -134,7 +134,8 @@ fn black_hole(
     remote: SocketAddr,
     reported_before: Option<u32>,
 ) -> Option<u32> {
-    // After a report, the kernel splits only what it sends again; the others are as they were.
+    // After a report, the kernel splits only the segments that it retransmits; the others keep
+    // their size.
     let (full, segments) = match reported_before {
         None => (exchange.mss.into(), exchange.segments_in_flight.into()),
         Some(mss) => (
@@ -144,10 +145,10 @@ fn black_hole(
     };
     let arrived = u64::from(exchange.segments_sacked);
     let lost = segments.checked_sub(arrived)?;
-    // If all lost segments are full, this is left for those that arrived.
+    // The bytes of the segments that arrived, if all lost segments are full.
     let rest = exchange.in_flight.checked_sub(lost.checked_mul(full)?)?;
     let most = if arrived == 1 { full } else { full / 2 };
-    // Several that are nearly full can be full ones and a short one.
+    // If several segments are nearly full on average, they may be full ones and a short one.
     let are_small = rest > 0 && rest < arrived * most;
     if lost == 0 || exchange.mss == 0 || !are_small {
         return None;
@@ -177,10 +178,10 @@ mod tests {
     }
 
     fn said(exchange: TcpExchange) -> Option<String> {
-        sentence(&exchange, remote(), Some(1448), Answer::Nothing, LIMIT)
+        sentence(&exchange, remote(), Some(1448), PeerAnswer::Nothing, LIMIT)
     }
 
-    /// Six bytes that the peer has acknowledged, all of the time ago.
+    /// Six bytes that the peer has acknowledged; the whole limit has passed since then.
     fn acked() -> TcpExchange {
         TcpExchange {
             acked: 6,
@@ -215,10 +216,10 @@ mod tests {
         };
         let hangs = "the peer acknowledged our 6 bytes and says nothing more: the service hangs";
         assert_eq!(said(received).unwrap(), hangs);
-        let no_tls = sentence(&acked(), remote(), None, Answer::NoHandshake, LIMIT);
+        let no_tls = sentence(&acked(), remote(), None, PeerAnswer::NoHandshake, LIMIT);
         let end = " and says nothing: the service hangs, or does not speak TLS";
         assert!(no_tls.unwrap().ends_with(end));
-        let incomplete = sentence(&received, remote(), None, Answer::Incomplete, LIMIT);
+        let incomplete = sentence(&received, remote(), None, PeerAnswer::Incomplete, LIMIT);
         let stopped = "the peer acknowledged our 6 bytes and says nothing more";
         assert_eq!(incomplete.unwrap(), stopped);
         let one = TcpExchange {
@@ -338,7 +339,7 @@ mod tests {
             has_timestamps: false,
             ..hole
         };
-        let text = sentence(&in_v6, v6, Some(1440), Answer::Nothing, LIMIT).unwrap();
+        let text = sentence(&in_v6, v6, Some(1440), PeerAnswer::Nothing, LIMIT).unwrap();
         assert!(text.contains("packets of 1500 bytes are lost"), "{text}");
         // 1448, 1448 and 104 bytes; the first is split, as a router has reported a path MTU of 1300.
         let reported = TcpExchange {

@@ -74,7 +74,7 @@ impl LayerState {
         }
     }
 
-    /// Shifts its times by a time that does not count.
+    /// Shifts its times by a time for which the clock of the probe was stopped.
     pub fn shift_clock(&mut self, by: Duration) {
         self.since += by;
         for time in [&mut self.sent, &mut self.received] {

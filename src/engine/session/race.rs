@@ -109,7 +109,7 @@ pub(in crate::engine) struct RaceContext<'p> {
     pub now: Instant,
     /// The probe's deadline.
     pub deadline: Instant,
-    /// Whose silence it is that an address did not answer so far.
+    /// Whether the peer, or this machine, is the reason for which an address did not answer so far.
     pub silence: Silence,
     /// How late the session was with what it had to send so far.
     pub delay: Duration,
@@ -408,8 +408,8 @@ impl AddressRace {
     }
 
     /// Ends an attempt in favor of another one. It has failed if it was late, unless it had very
-    /// little time, as at the end of a run, or the other connect took as long. The time that this
-    /// process was late is not time of the address.
+    /// little time, as at the end of a run, or less time than the other connect took. Delays of
+    /// this process are not counted.
     fn end(
         &mut self,
         index: usize,

@@ -204,7 +204,8 @@ fn single_values_are_lines() {
     ] {
         assert_eq!(single(&report, path), line, "{path}");
     }
-    // A number of TLS that was not measured is not 0, which would be an alarm or a lie.
+    // A number of TLS that was not measured is not 0, which would be a false alarm or a false
+    // value.
     let nothing = up(&plan(0, "192.0.2.7", None), b"", 0);
     for metric in METRICS.iter().filter(|metric| metric.group == Some("tls")) {
         let line = value::line(&nothing, metric);

@@ -26,8 +26,8 @@ fn described(result: &IdleResult) -> String {
                 format_duration(*answer)
             )
         }
-        IdleResult::Silent => "forgotten: nothing answered our FIN".to_owned(),
-        IdleResult::Reset => "forgotten: our FIN was answered by an RST".to_owned(),
+        IdleResult::Silent => "lost: nothing answered our FIN".to_owned(),
+        IdleResult::Reset => "lost: our FIN was answered by an RST".to_owned(),
         IdleResult::Closed => "closed by the peer: its FIN arrived".to_owned(),
         IdleResult::ResetIdle => "reset: an RST arrived, although we sent nothing".to_owned(),
     }
@@ -39,10 +39,10 @@ pub fn sentence(label: &str, finding: &IdleFinding, wanted: Duration) -> String 
     let Some(ended) = &finding.ended else {
         return match (alive, finding.alive) {
             (Some(alive), Some(time)) if time >= wanted => {
-                format!("An idle connection to {label} is still known after {alive}.")
+                format!("An idle connection to {label} is still alive after {alive}.")
             }
             (Some(alive), _) => format!(
-                "An idle connection to {label} is still known after {alive}; longer times were not \
+                "An idle connection to {label} is still alive after {alive}; longer times were not \
                  tested."
             ),
             (None, _) => format!("No idle connection to {label} was tested."),
@@ -67,8 +67,8 @@ pub fn sentence(label: &str, finding: &IdleFinding, wanted: Duration) -> String 
                 "our FIN was not answered"
             };
             let mut text = format!(
-                "Something between this machine and {label}, or the service, forgets an idle \
-                 connection after {range} ({answer})"
+                "An idle connection to {label} is dropped, on the path or by the service, after \
+                 {range} ({answer})"
             );
             let usual = usual_timeouts(finding.alive.unwrap_or_default(), ended.after);
             if !usual.is_empty() {
@@ -165,22 +165,21 @@ mod tests {
         assert_eq!(said(&[]), "No idle connection to gw:22 was tested.");
         assert_eq!(
             said(&[(600, alive())]),
-            "An idle connection to gw:22 is still known after 10m 0s."
+            "An idle connection to gw:22 is still alive after 10m 0s."
         );
         assert_eq!(
             said(&[(60, alive())]),
-            "An idle connection to gw:22 is still known after 1m 0s; longer times were not tested."
+            "An idle connection to gw:22 is still alive after 1m 0s; longer times were not tested."
         );
         assert_eq!(
             said(&[(245, alive()), (338, IdleResult::Silent)]),
-            "Something between this machine and gw:22, or the service, forgets an idle connection \
-             after more than 4m 5s and at most 5m 38s (our FIN was not answered); usual timeouts in \
-             this range: 5m."
+            "An idle connection to gw:22 is dropped, on the path or by the service, after more than \
+             4m 5s and at most 5m 38s (our FIN was not answered); usual timeouts in this range: 5m."
         );
         assert_eq!(
             said(&[(5, IdleResult::Reset)]),
-            "Something between this machine and gw:22, or the service, forgets an idle connection \
-             after 5.0 s or less (our FIN was answered by an RST)."
+            "An idle connection to gw:22 is dropped, on the path or by the service, after 5.0 s or \
+             less (our FIN was answered by an RST)."
         );
         assert_eq!(
             said(&[(30, alive()), (60, IdleResult::Closed)]),

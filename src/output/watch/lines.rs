@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::output::watch::UtcOffset;
+use crate::output::watch::words::UtcOffset;
 use crate::output::watch::words::{addresses, counted, exact, milliseconds, span};
 use crate::watch::sample::{Sample, SampleResult};
 use crate::watch::target::Change;
@@ -34,6 +34,10 @@ pub fn line(label: &str, sample: &Sample, changes: &[Change], utc_offset: UtcOff
     }
     if sample.syn_retransmits > 0 {
         let count = counted(sample.syn_retransmits.into(), "SYN");
+        let _ = write!(text, ", {count} retransmitted");
+    }
+    if sample.data_retransmits > 0 {
+        let count = counted(sample.data_retransmits.into(), "segment");
         let _ = write!(text, ", {count} retransmitted");
     }
     for change in changes {

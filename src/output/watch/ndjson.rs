@@ -92,13 +92,14 @@ pub fn summary_lines(view: &WatchView<'_>) -> String {
         let mut json = JsonWriter::new(&mut buffer);
         begin(&mut json, "summary", view.label(index), &view.now);
         let counts = target.counts();
-        let (retransmits, _) = target.syn_retransmits();
+        let retransmits = target.retransmits();
         for (key, number) in [
             ("probes", counts.all()),
             ("up", counts.up),
             ("down", counts.down),
             ("unknown", counts.unknown),
-            ("syn_retransmits", retransmits),
+            ("syn_retransmits", retransmits.syns),
+            ("retransmits", retransmits.segments),
             ("address_changes", target.address_changes().1),
             ("outage_count", target.outages().count()),
         ] {

@@ -10,9 +10,9 @@ use std::time::Duration;
 use crate::output::watch::WatchView;
 use crate::output::watch::plot::{Glyphs, letter, plot};
 use crate::output::watch::styled::{ScreenSize, ScreenTone, StyledLine};
-use crate::output::watch::summary::{diagnosis, outage_text};
+use crate::output::watch::summary::{diagnosis, outage_text, retransmitted};
 use crate::output::watch::words::{
-    addresses, bare_milliseconds, bare_percent, cause, clock, counted, day_and_clock, mark_meaning,
+    addresses, bare_milliseconds, bare_percent, cause, clock, clock_after, counted, mark_meaning,
     milliseconds, percent, span,
 };
 use crate::tls_facts::date_text;
@@ -28,7 +28,7 @@ pub struct ScreenOptions {
     pub glyphs: Glyphs,
     /// The number of probes that one point of the plot shows.
     pub zoom: usize,
-    /// Whether the view stands still while the probes go on.
+    /// Whether the view is frozen while the probes continue.
     pub frozen: bool,
 }
 
@@ -84,7 +84,7 @@ fn single(
     lines
 }
 
-/// The rows that outages and keys take of these rows.
+/// How many of these rows the outages and keys take.
 fn footer_rows(left: usize, outages: usize) -> usize {
     match (left, outages) {
         (0..=5, 0) => 0,
@@ -167,7 +167,7 @@ fn first_failure(view: &WatchView<'_>, target: &TargetModel) -> Vec<InfoLine> {
         return Vec::new();
     };
     let count = target.outages().count();
-    let at = day_and_clock(&first.start, view.utc_offset);
+    let at = clock_after(&first.start, &view.now, view.utc_offset);
     let total = span(target.outages().total(&view.now));
     let mut lines = vec![InfoLine {
         full: labelled(
@@ -260,26 +260,21 @@ fn connect(view: &WatchView<'_>, target: &TargetModel) -> Option<InfoLine> {
 /// The round trip and the retransmissions: whether the service is slow or the path loses packets.
 fn path(target: &TargetModel) -> Option<InfoLine> {
     let rtt = target.rtt().percentile(50);
-    let (retransmits, probes) = target.syn_retransmits();
-    if rtt.is_none() && retransmits == 0 {
+    let retransmits = retransmitted(target.retransmits());
+    if rtt.is_none() && retransmits.is_none() {
         return None;
     }
     let rtt = rtt.map_or_else(|| "-".to_owned(), milliseconds);
     let mut text = format!(" {rtt}   ");
-    let _ = match retransmits {
-        0 => write!(text, "no SYN retransmitted"),
-        count => {
-            let (count, probes) = (counted(count, "SYN"), counted(probes, "probe"));
-            write!(text, "{count} retransmitted in {probes}")
-        }
-    };
+    text.push_str(retransmits.as_deref().unwrap_or("nothing retransmitted"));
     if let Some(first_byte) = target.first_byte().percentile(50) {
         let _ = write!(text, "   first byte {}", milliseconds(first_byte));
     }
-    let tone = if retransmits > 0 { Unsure } else { Plain };
+    let tone = if retransmits.is_some() { Unsure } else { Plain };
     Some(InfoLine {
         full: labelled("round trip", tone, text),
-        short: StyledLine::new(Faint, "rtt ").and(tone, format!("{rtt} lost {retransmits}")),
+        short: StyledLine::new(Faint, "rtt ")
+            .and(tone, format!("{rtt} lost {}", target.retransmits().syns)),
     })
 }
 
@@ -335,7 +330,7 @@ fn certificate(view: &WatchView<'_>, target: &TargetModel) -> Option<InfoLine> {
     })
 }
 
-/// What happened on this machine, and which of path and service is to blame.
+/// Events of this machine, and whether the path loses packets or the service is slow.
 fn remarks(view: &WatchView<'_>, target: &TargetModel) -> Vec<InfoLine> {
     let remark = |tone, text: &str| InfoLine {
         full: StyledLine::new(tone, text),
@@ -466,7 +461,9 @@ fn outage_line(view: &WatchView<'_>, name: &str, outage: &Outage, columns: usize
         format!("{name} ")
     };
     if columns >= 60 {
-        return StyledLine::new(Faint, "outage  ").and(tone, name + &outage_text(view, outage));
+        let start = clock_after(&outage.start, &view.now, view.utc_offset);
+        return StyledLine::new(Faint, "outage  ")
+            .and(tone, name + &outage_text(view, &start, outage));
     }
     let text = format!(
         "{} {} {name}{}",

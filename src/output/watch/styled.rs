@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::escape::is_deceptive;
 use crate::output::text::{BAD, ColorMode, GOOD, UNSURE};
-use crate::output::watch::Glyphs;
+use crate::output::watch::plot::Glyphs;
 
 /// How a text looks on a screen with colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ fn row(line: &StyledLine, columns: usize, colors: ColorMode, glyphs: Glyphs) -> 
         for character in text.chars().map(|character| printable(character, glyphs)) {
             let width = cells(character);
             if width > left {
-                // Nothing after it may move to its place.
+                // A later, narrower character must not take its place.
                 left = 0;
                 break;
             }

@@ -10,7 +10,7 @@ use crate::output::watch::words::{
 use crate::tls_facts::date_text;
 use crate::watch::histogram::Histogram;
 use crate::watch::outage::Outage;
-use crate::watch::target::{TargetModel, TargetState};
+use crate::watch::target::{Retransmits, TargetModel, TargetState};
 
 /// The most outages of a target that the summary shows: the first one and the last ones.
 const OUTAGES_SHOWN: usize = 20;
@@ -63,14 +63,8 @@ fn target_lines(text: &mut String, view: &WatchView<'_>, index: usize, target: &
     if let Some(times) = times(target.first_byte()) {
         line("first byte", times);
     }
-    if let (retransmits @ 1.., probes) = target.syn_retransmits() {
-        line(
-            "SYNs",
-            format!(
-                "{retransmits} retransmitted in {}",
-                counted(probes, "probe")
-            ),
-        );
+    if let Some(text) = retransmitted(target.retransmits()) {
+        line("lost", text);
     }
     if let Some(diagnosis) = diagnosis(target) {
         line("diagnosis", diagnosis.to_owned());
@@ -105,7 +99,10 @@ fn target_lines(text: &mut String, view: &WatchView<'_>, index: usize, target: &
     }
     for outage in shown_outages(target) {
         match outage {
-            Some(outage) => line("outage", outage_text(view, outage)),
+            Some(outage) => {
+                let start = day_and_clock(&outage.start, view.utc_offset);
+                line("outage", outage_text(view, &start, outage));
+            }
             None => line("outage", "...".to_owned()),
         }
     }
@@ -121,9 +118,8 @@ fn shown_outages(target: &TargetModel) -> Vec<Option<&Outage>> {
     shown
 }
 
-/// An outage on one line: start, duration, cause and text.
-pub(super) fn outage_text(view: &WatchView<'_>, outage: &Outage) -> String {
-    let start = day_and_clock(&outage.start, view.utc_offset);
+/// An outage on one line: this text of its start, duration, cause and text.
+pub(super) fn outage_text(view: &WatchView<'_>, start: &str, outage: &Outage) -> String {
     let lasting = if outage.end.is_none() { " so far" } else { "" };
     let duration = format!("{}{lasting}", span(outage.duration(&view.now)));
     let mut text = format!(
@@ -167,9 +163,26 @@ fn times(histogram: &Histogram) -> Option<String> {
     ))
 }
 
+/// What was retransmitted, in words; `None` if nothing was.
+pub(super) fn retransmitted(retransmits: Retransmits) -> Option<String> {
+    let Retransmits {
+        syns,
+        segments,
+        probes,
+    } = retransmits;
+    let parts = [(syns, "SYN"), (segments, "segment")];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| counted(count, noun))
+        .collect();
+    let probes = counted(probes, "probe");
+    (!parts.is_empty()).then(|| format!("{} retransmitted in {probes}", parts.join(" and ")))
+}
+
 /// Whether the path loses packets or the service is slow, if one of them is clear.
 pub(super) fn diagnosis(target: &TargetModel) -> Option<&'static str> {
-    let (_, retransmitting) = target.syn_retransmits();
+    let retransmitting = target.retransmits().probes;
     let probes = target.counts().all();
     if retransmitting >= 2 && retransmitting * 100 >= probes {
         return Some("packets are lost on the way, or the accept queue of the service is full");

@@ -84,6 +84,7 @@ pub fn sample(second: u64, status: Status) -> Sample {
         rtt: is_up.then_some(Duration::from_micros(650)),
         first_byte: None,
         syn_retransmits: 0,
+        data_retransmits: 0,
         address: Some([192, 0, 2, 7].into()),
         source: is_up.then_some([192, 0, 2, 50].into()),
         answer: None,

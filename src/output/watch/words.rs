@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::failure::Status;
-use crate::output::watch::UtcOffset;
 use crate::tls_facts::date;
 use crate::watch::moment::Moment;
+
+/// The offset of the local time from UTC in seconds, east is positive, at this time in seconds since
+/// 1970.
+pub type UtcOffset = fn(i64) -> i32;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 24 * 60 * 60;
@@ -124,7 +127,7 @@ pub fn percent(fraction: Option<f64>) -> String {
     )
 }
 
-/// The same without the unit. Something is never shown as nothing, and not all never as all.
+/// The same without the unit. A fraction above 0 is never shown as 0, and one below 1 never as 100.
 pub fn bare_percent(fraction: Option<f64>) -> String {
     let Some(fraction) = fraction else {
         return "-".to_owned();

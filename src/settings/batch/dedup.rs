@@ -157,7 +157,7 @@ fn merge(label: &mut TargetMeta, other: TargetMeta) {
     label.groups = groups.into();
 }
 
-/// Tells apart different services on one host and port.
+/// Distinguishes different services on one host and port.
 fn add_service_to_id(plan: &mut Plan) {
     let Some(service) = plan.spec.service.clone() else {
         return;

@@ -144,8 +144,8 @@ impl Bounds {
         }
     }
 
-    /// The part of the deadline in which a run of so many targets may still probe. The rest is the
-    /// time to report those that were not tried, and to print all results.
+    /// The part of the deadline in which a run of this number of targets may still probe. The rest
+    /// is the time to report those that were not tried, and to print all results.
     pub fn probing_time(&self, targets: usize) -> Duration {
         let targets = u32::try_from(targets).unwrap_or(u32::MAX);
         self.deadline.saturating_sub(REPORT_TIME * targets)

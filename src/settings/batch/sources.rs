@@ -22,7 +22,7 @@ const NO_TARGETS: &str = "no targets: give targets, give `-` to read standard in
 /// The configuration's targets of these groups, or all of them without groups, as a batch would
 /// probe them. Those with an error have it.
 ///
-/// `is_late` tells whether this time has passed since the start.
+/// `is_late` returns whether this time has passed since the start.
 ///
 /// # Errors
 /// An error that concerns all targets, or hides which ids some of them have; or the list is not

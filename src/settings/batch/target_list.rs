@@ -353,7 +353,7 @@ impl<'c> TargetList<'c> {
         }
     }
 
-    /// Whether the id contains a service that does not exist: it tells apart the services of one
+    /// Whether the id contains a service that does not exist: it distinguishes the services of one
     /// port, and another service was meant.
     fn has_unclear_id(&self, plan: &Plan) -> bool {
         let service = plan.spec.service.as_deref();

@@ -1,4 +1,4 @@
-//! Reads configuration and secret files, and tells who else can read them.
+//! Reads configuration and secret files, and returns who else can read them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

@@ -19,7 +19,7 @@ pub struct RejectedTarget {
     pub known: Option<Box<KnownTarget>>,
 }
 
-/// What is known of a target with errors: enough to tell its ids, as soon as a missing port is
+/// What is known of a target with errors: enough to derive its ids, as soon as a missing port is
 /// known from the service.
 #[derive(Debug, Clone)]
 pub struct KnownTarget {

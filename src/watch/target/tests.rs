@@ -34,6 +34,7 @@ fn sample(start: Moment, taken: Duration, status: Status) -> Sample {
         rtt: None,
         first_byte: None,
         syn_retransmits: 0,
+        data_retransmits: 0,
         address: None,
         source: None,
         answer: None,
@@ -53,7 +54,7 @@ fn run(statuses: impl IntoIterator<Item = Status>) -> TargetModel {
 
 /// The outages as (start, end, probes), in milliseconds.
 fn outages(model: &TargetModel) -> Vec<(u64, Option<u64>, u64)> {
-    let millis = |moment: &Moment| u64::try_from(moment.elapsed().as_millis()).unwrap();
+    let millis = |moment: &Moment| u64::try_from(moment.since_start().as_millis()).unwrap();
     let row = |outage: &Outage| {
         (
             millis(&outage.start),
@@ -313,10 +314,16 @@ fn times_and_retransmissions_are_counted() {
         model.add(Sample {
             rtt: Some(ms(2)),
             syn_retransmits: if second % 50 == 0 { 2 } else { 0 },
+            data_retransmits: if second == 7 { 3 } else { 0 },
             ..sample(start, ms(second + 1), Status::Ok)
         });
     }
-    assert_eq!(model.syn_retransmits(), (4, 2));
+    let retransmits = Retransmits {
+        syns: 4,
+        segments: 3,
+        probes: 3,
+    };
+    assert_eq!(model.retransmits(), retransmits);
     assert_eq!(model.connect().count(), 100);
     assert_eq!(model.rtt().percentile(50), Some(ms(2)));
     let jitter = model.connect().jitter().unwrap();

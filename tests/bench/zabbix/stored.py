@@ -8,7 +8,7 @@ from zbxlab import inside
 TABLES = ("history", "history_uint", "history_str", "history_text")
 # Often enough for the time of the last value, and rarely enough not to add to the measured cost.
 INTERVAL = 0.1
-# Without a new value for so long, waiting ends.
+# Waiting ends after this time without a new value.
 QUIET = 5
 
 

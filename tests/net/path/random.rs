@@ -127,6 +127,25 @@ impl Path {
         }
     }
 
+    /// Whether a router may be hidden: its SYN was lost, and the three hops before it did not answer,
+    /// so that it did not get a second one.
+    fn may_hide_a_router(&self) -> bool {
+        let is_unknown = |hop: usize| self.is_silent(hop) || self.lost.contains(&hop);
+        self.lost
+            .iter()
+            .any(|hop| (hop.saturating_sub(3).max(1)..*hop).all(is_unknown) && *hop > 3)
+    }
+
+    /// Whether what the document names is on the path, and where it says.
+    fn is_true(&self, document: &serde_json::Value) -> bool {
+        let path = &document["path"];
+        let Some(last) = path["last_hop"].as_u64() else {
+            return true;
+        };
+        let last = usize::try_from(last).unwrap();
+        last <= self.distance && !self.is_silent(last) && path["last"] == node(last)
+    }
+
     /// Adds the rules of this path to those of each node, by hook.
     fn add_rules(&self, rules: &mut Rules) {
         let port = self.port;
@@ -210,7 +229,7 @@ fn role(node: usize) -> &'static str {
 }
 
 #[test]
-fn no_path_has_a_false_culprit() {
+fn every_sentence_is_true() {
     let number = std::env::var("ZBX_TCP_PATHS").map_or(40, |number| number.parse().unwrap());
     let seed =
         std::env::var("ZBX_TCP_SEED").map_or(0x2545_f491_4f6c_dd1d, |seed| seed.parse().unwrap());
@@ -222,7 +241,9 @@ fn no_path_has_a_false_culprit() {
         .map(|index| Path::random(2000 + index, &mut random))
         .collect();
     let mut rules = Rules::default();
-    paths.iter().for_each(|path| path.add_rules(&mut rules));
+    for path in &paths {
+        path.add_rules(&mut rules);
+    }
     rules.load(&net);
     let _listeners: Vec<_> = (1..=LENGTH + 1)
         .filter_map(|node| {
@@ -233,7 +254,7 @@ fn no_path_has_a_false_culprit() {
         })
         .collect();
     let next = AtomicUsize::new(0);
-    let (mut wrong, mut ends) = (String::new(), [0; 5]);
+    let (mut wrong, mut ends, mut incomplete) = (String::new(), [0; 5], 0);
     std::thread::scope(|scope| {
         let work = || {
             let mut ended: Vec<(usize, Ran)> = Vec::new();
@@ -248,9 +269,11 @@ fn no_path_has_a_false_culprit() {
         for worker in workers {
             for (index, ran) in worker.join().unwrap() {
                 let path = &paths[index];
-                let document = ran.document();
+                let document = &ran.document();
                 let error = document["error"].as_str().unwrap();
-                if !error.ends_with(&format!("; {}", path.sentence())) {
+                let is_exact = error.ends_with(&format!("; {}", path.sentence()));
+                incomplete += usize::from(!is_exact);
+                if !(is_exact || path.may_hide_a_router() && path.is_true(document)) {
                     let _ = writeln!(
                         wrong,
                         "{path:?}\n  wanted {}\n  is {document}",
@@ -270,7 +293,8 @@ fn no_path_has_a_false_culprit() {
     let syns = counted(&net);
     let most = syns.values().max().unwrap();
     println!(
-        "{number} paths (drop, reject, silent, refuse, accept: {ends:?}), at most {most} SYNs"
+        "{number} paths (drop, reject, silent, refuse, accept: {ends:?}), {incomplete} sentences that \
+         leave out a router whose packets were lost, at most {most} SYNs"
     );
     assert!(wrong.is_empty(), "{wrong}");
     assert!(*most <= MOST_SYNS, "{syns:?}");

@@ -232,7 +232,7 @@ const GOOD: &[Reply] = &[
     good("rtsp", &[ReceivesBytes(52), Sends(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: GStreamer RTSP server\r\n\r\n")], &[("server", "GStreamer RTSP server")]),
     good("whois", &[ReceivesBytes(13), Sends(b"No match for domain \"EXAMPLE.COM\".\r\n")], &[]),
     good("whois", &[ReceivesBytes(13), Sends(b"\r\n% This is a whois server.\n\ndomain: EXAMPLE.COM\n")], &[]),
-    // Debian's fingerd 0.17, and one that keeps the list to itself.
+    // Debian's fingerd 0.17, and one that does not send the list.
     good("finger", &[ReceivesBytes(2), Sends(b"No one logged on.\r\n")], &[]),
     good("finger", &[ReceivesBytes(2), Sends(b"Finger online user list denied\r\n")], &[]),
 ];
@@ -247,7 +247,7 @@ const NOT_GOOD: &[Reply] = &[
     mismatch("smtp", &[Sends(b"221 bye\r\n")]),
     mismatch("smtp", &[Sends(b"220-a b\r\n250 c\r\n")]),
     mismatch_at_end("smtp", &[Sends(b"220-mail.example.org ESMTP\r\n")]),
-    // postscreen: a blocked client learns it after the first line.
+    // postscreen: the refusal of a blocked client follows the first line.
     rejected("smtp", &[Sends(b"220-mail.example.org ESMTP Postfix\r\n550 5.7.1 Service unavailable; client [192.0.2.1] blocked\r\n")]),
     rejected("smtp", &[Sends(b"521 5.3.2 mail.example.org does not accept mail\r\n")]),
     rejected("submission", &[Sends(b"421 mail.example.org Service not available\r\n")]),

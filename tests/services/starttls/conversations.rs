@@ -10,7 +10,7 @@ pub struct Conversation {
     pub turns: Vec<Turn>,
     /// What the program sends after its last step, within TLS.
     pub quit: Vec<u8>,
-    /// The number of the turn that is replaced, what the peer says instead, the status, and what
+    /// The number of the turn that is replaced, what the peer sends instead, the status, and what
     /// the program sends then.
     pub failures: Vec<(usize, Vec<u8>, &'static str, Vec<u8>)>,
 }

@@ -1,5 +1,5 @@
-//! An error in the configuration concerns only who uses what it is in, and the document says so.
-//! Nothing of it lets Zabbix delete an item.
+//! An error in the configuration affects only the targets that use the part with the error, and the
+//! document contains it. No error makes Zabbix delete an item.
 
 use std::collections::BTreeSet;
 
@@ -98,7 +98,7 @@ fn an_error_in_one_target_concerns_only_that_target() {
             &["127.0.0.1:22"],
             "is not an address of this",
         ),
-        // The id alone tells the row.
+        // The id is sufficient for the row.
         (
             "id = \"a\"\nhost = \"127.0.0.1/33\"\nport = 9",
             &["a"],
@@ -205,7 +205,7 @@ fn without_the_ids_of_a_target_there_are_no_rows() {
         let told = document["summary"]["error"].as_str().unwrap();
         assert!(told.contains(error), "{told}");
     }
-    // An unknown service tells two targets of one port apart: the id contains it.
+    // An unknown service distinguishes two targets of one port: the id contains it.
     let two = "[[targets]]\nhost = \"127.0.0.1\"\nport = \"9/smtp,9/shh\"\n";
     assert_eq!(rows(&document(&batch(two, &[]), 1)), None);
 }
@@ -251,7 +251,7 @@ fn an_error_in_a_service_concerns_only_its_targets() {
         let told = document["summary"]["error"].as_str().unwrap();
         assert!(told.contains(error), "{told}");
     }
-    // Nobody uses it: nothing is wrong.
+    // No target uses the service, so there is no error.
     let unused =
         format!("[services.other]\nprot = 1\n[[targets]]\nhost = \"127.0.0.1\"\nport = {port}\n");
     let document = document(&batch(&unused, &[]), 0);

@@ -379,7 +379,7 @@ fn the_key_of_an_issuer_is_told_from_its_name() {
         VerifyCase::new(&presented, &roots).faults(),
         "unknown_issuer"
     );
-    // Without key identifiers nothing but the signature tells them apart.
+    // Without key identifiers only the signature distinguishes them.
     let mut middle = ca("Intermediate");
     middle.use_authority_key_identifier_extension = false;
     let chain = Chain::with(ca("Root"), middle, server(&["a.example"]));

@@ -13,7 +13,7 @@ use zbx_tcp::tls_facts::{CertificateFacts, date};
 use super::made::{Key, Made, ca, params, pem, run, self_signed};
 use crate::skip;
 
-/// What `openssl x509` says of a certificate, as our facts.
+/// What `openssl x509` prints about a certificate, as our facts.
 fn by_openssl(der: &[u8]) -> CertificateFacts {
     let arguments = [
         "x509",
@@ -272,7 +272,7 @@ fn generated_certificates_have_the_facts_of_openssl() {
                 params.subject_alt_names.push(SanType::URI(uri));
             }
             let key = &keys[variant % 5];
-            // Signatures of RSA are made by a process each.
+            // Each RSA signature is made by a separate process.
             let der = match key {
                 Key::Pair(_) if variant % 2 == 0 => self_signed(&params, key),
                 Key::Rsa { .. } if variant == 3 => self_signed(&params, key),
@@ -412,7 +412,7 @@ fn what_cannot_be_read_has_its_length_and_digest() {
         assert_eq!(facts.sha256, certificate::sha256(part));
         assert!(facts.subject.is_empty() && facts.names.is_empty());
     }
-    // A date that is none, in the place of one.
+    // A value that is no date, in the place of a date.
     let mut der = der.to_vec();
     let at = der.windows(5).position(|part| part == b"26010").unwrap();
     der[at..at + 6].copy_from_slice(b"260230");

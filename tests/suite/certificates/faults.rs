@@ -57,8 +57,8 @@ impl FaultSet {
             Fault::MissingIntermediate,
         ];
         let pinned = self.has(Fault::PinMismatch);
-        // Only a path of several certificates has one that is not valid yet and one that is not any
-        // more, and of a pinned one only the first counts.
+        // Only a path of several certificates can have one that is not yet valid and one that has
+        // expired. With a pin only the first certificate counts.
         let both = self.has(Fault::Expired) && self.has(Fault::NotYetValid);
         issuer <= 1
             && !(pinned && without_store.iter().any(|fault| self.has(*fault)))

@@ -104,6 +104,11 @@ pub const SECTIONS: [Section; 13] = [
                 "expect a closed port: up if it refuses connections; with `filtered`, also if it does not answer",
             ),
             (
+                "path",
+                "\"on\"",
+                "if the target does not answer, find out how far the packets get: `on` or `off`",
+            ),
+            (
                 "close",
                 "\"rst\"",
                 "how to close the connection: `fin` (gracefully) or `rst` (reset)",

@@ -179,8 +179,8 @@ fn an_inspection_without_a_verification_decides_nothing() {
         stream.write_all(b"454 not now\r\n").unwrap();
         let _ = stream.shutdown(std::net::Shutdown::Write);
     });
-    let text = "TLS handshake (step 4) with PEER: unexpected answer: a further connection that \
-                would have decided failed: expect (step 1) from PEER: ";
+    let text = "TLS handshake (step 4) with PEER: unexpected answer: an additional connection, \
+                needed for the verdict, failed: expect (step 1) from PEER: ";
     assert_failed(&report, Status::TlsFailed, text);
     assert_eq!(log.lock().unwrap().len(), 2);
 }

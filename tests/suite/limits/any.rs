@@ -279,7 +279,7 @@ fn is_possible(report: &Report, expected: Status, others: &[Status]) -> bool {
     let status = report.status();
     // A lookup that waits for a socket has no more time than any other.
     let lacks = std::env::var_os(FIELD).is_some() && status == Status::LocalError;
-    // A loaded machine does not call silence the peer's, if this process was late itself.
+    // On a loaded machine, silence is not reported as that of the peer if this process was late.
     let is_silence = matches!(
         expected,
         Status::ConnectTimeout | Status::ReadTimeout | Status::ResolveTimeout

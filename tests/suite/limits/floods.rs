@@ -17,7 +17,7 @@ use zbx_tcp::plan::{Close, ProbeSpec};
 use super::{many, plan, run};
 use crate::program::program;
 
-/// One less than makes it a mismatch, so that the client holds it and waits.
+/// One byte less than causes a mismatch, so that the client holds the data and waits.
 const MUCH: usize = 256 * 1024 - 1;
 
 /// A peer on all addresses of loopback. To clients of 127.6.0.0/16 it sends [`MUCH`], to all others
@@ -48,7 +48,7 @@ fn serve(mut stream: TcpStream, much: &[u8]) {
 
 /// What they send costs much time to compare; the others need little.
 #[test]
-fn peers_that_send_much_do_not_take_the_run() {
+fn peers_that_send_much_do_not_delay_others() {
     let port = peer().port();
     let slow = Pattern::regex("(?<v>(?:a+b?){20})b|ready", Charset::default()).unwrap();
     let spec = ProbeSpec {

@@ -138,7 +138,7 @@ fn values_need_no_configuration_and_no_order() {
     agent.send(&json!({"id": 6, "type": 11}));
     agent.send(&json!({"id": 7, "type": 4_000_000_000_u32}));
     assert_eq!(agent.ask("tcp.check", &["", &peer.port()]), Ok("1".into()));
-    // A mistake in a configuration that was not validated is logged, and the old one is kept.
+    // An error in a configuration that was not validated is logged, and the old one is kept.
     let wrong = option_tree(&[("Rate", "x")]);
     agent.send(&json!({"id": 8, "type": 8, "private_options": wrong}));
     assert_eq!(agent.ask("tcp.check", &["", &peer.port()]), Ok("1".into()));
@@ -358,8 +358,8 @@ fn an_announced_long_body_takes_no_memory_before_it_comes() {
     agent.end();
 }
 
-/// Random frames: the plugin ends with the socket, says nothing and answers a good request before that if
-/// the frames were frames.
+/// Random frames: the plugin ends with the socket, prints nothing and answers a good request before
+/// that if the frames were frames.
 #[test]
 fn random_bytes_and_messages_do_not_end_the_plugin() {
     let port = closed_port().to_string();
@@ -389,7 +389,7 @@ fn random_bytes_and_messages_do_not_end_the_plugin() {
                     break;
                 }
             }
-            // A changed message may tell it to exit.
+            // A changed message may be the command to exit.
             if !String::from_utf8_lossy(&body).contains(r#""type":5"#) {
                 agent.send_bytes(&frame(&body));
             }

@@ -28,7 +28,7 @@ fn becomes(agent: &mut FakeAgent, key: &str, parameters: &[&str], before: &str, 
     }
 }
 
-/// Asks for long enough for two looks at the files; asserts that the answer does not change.
+/// Asks long enough for two checks of the files; asserts that the answer does not change.
 #[track_caller]
 fn stays(agent: &mut FakeAgent, key: &str, parameters: &[&str], value: &str) {
     let start = Instant::now();
@@ -77,13 +77,13 @@ fn a_changed_configuration_is_used_and_a_mistake_keeps_the_old_one() {
         let start = "the new configuration is not used, because of an error: ";
         assert!(severity == 2 && line.starts_with(start), "{line}");
         assert!(line.contains("config.toml"), "{line}");
-        // The document of the old configuration says so too.
+        // The document of the old configuration contains this error too.
         let document = agent.ask("tcp.batch", &[]).unwrap();
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         assert_eq!(document["summary"]["error"], line);
         assert_eq!(document["targets"]["other"]["up"], 1, "{document}");
     }
-    // The named file is gone: a mistake as well.
+    // The named file does not exist any more: an error as well.
     fs::remove_file(file.path()).unwrap();
     stays(&mut agent, "tcp.check", &check, "9");
     assert_eq!(agent.log.len(), 6, "{:?}", agent.log);

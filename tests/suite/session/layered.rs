@@ -374,7 +374,7 @@ fn an_inspection_that_this_machine_cannot_make_leaves_the_verdict_unknown() {
     ] {
         let (status, text) = verdict(DECIDES, &end);
         assert_eq!(status, Status::TlsFailed, "the peer had its time");
-        assert!(text.contains("a further connection that would have decided failed: "));
+        assert!(text.contains("an additional connection, needed for the verdict, failed: "));
     }
     let failed = Input::Failed(0, Status::LocalError);
     let lost = inputs(&[&connects(0), &[failed]]);
@@ -451,7 +451,7 @@ fn a_race_does_not_wait_for_an_inspection_that_only_reads() {
     assert_eq!(
         steps.input(&secured),
         "fin 1, close 0",
-        "nobody waits for the loser"
+        "the report does not wait for the other address"
     );
     // The winner is inspected, too.
     assert_eq!(

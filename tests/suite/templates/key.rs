@@ -75,6 +75,10 @@ pub fn expand(parameter: &str, macros: Macros) -> String {
         ("{$TCP.COUNT}", "3"),
         ("{$TCP.ADDRESSES}", "any"),
         ("{$TCP.GROUP}", "mail"),
+        ("{$TCP.PATH}", "on"),
+        ("{$TCP.FAMILY}", "4"),
+        ("{$TCP.SNI:\"22\"}", "mail.example.org"),
+        ("{$TCP.MAX.OUTPUT}", "512K"),
         ("{$TCP.LISTENER.SERVICE:\"22\"}", "ssh"),
     ];
     let mut text = parameter.to_owned();

@@ -45,7 +45,7 @@ impl Case {
     }
 }
 
-/// It was the trusted one, so a certificate of an impostor was not seen.
+/// It was the trusted one, so the certificate of another server was not reported.
 #[test]
 fn an_untrusted_address_is_reported_even_if_it_is_not_refused() {
     let Some(case) = Case::start() else { return };

@@ -1,4 +1,4 @@
-//! Client certificates: demanded, wished for, accepted and refused. With TLS 1.3 the handshake of
+//! Client certificates: required, requested, accepted and refused. With TLS 1.3 the handshake of
 //! the client has completed before the server refuses it, so each test is a race and is repeated.
 
 use zbx_tcp::failure::Status;

@@ -224,7 +224,7 @@ fn files_that_others_can_change_or_read_are_refused() {
     );
     mode(&key, 0o640);
     tls::layer(with_client(cert.clone(), key.clone())).unwrap();
-    // Whether a file that is not named like one of certificates exists is not told.
+    // The error does not show whether a file exists whose name is not that of a certificate file.
     let other = made.write("shadow", "root:x:0:0");
     let of = |path: PathBuf| refused(with_client(path, key.clone())).message;
     let (existing, absent) = (of(other), of(made.path("shadowy")));

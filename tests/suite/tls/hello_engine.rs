@@ -115,7 +115,7 @@ fn a_hello_is_no_success_of_a_dialogue_that_was_not_run() {
 }
 
 #[test]
-fn legacy_does_not_excuse_dates_names_issuers_and_pins() {
+fn legacy_still_verifies_dates_names_issuers_and_pins() {
     let certificates = Certificates::new();
     certificates
         .make("good", &["-newkey", "rsa:2048"])
@@ -269,7 +269,7 @@ fn legacy_does_not_excuse_dates_names_issuers_and_pins() {
 }
 
 #[test]
-fn a_wish_for_a_client_certificate_is_not_a_demand() {
+fn a_requested_client_certificate_need_not_be_required() {
     let certificates = Certificates::new();
     certificates.make("rsa", &["-newkey", "rsa:2048"]);
     for verify in ["-verify", "-Verify"] {
@@ -289,7 +289,7 @@ fn a_wish_for_a_client_certificate_is_not_a_demand() {
 }
 
 #[test]
-fn peers_that_rustls_cannot_talk_to_are_read() {
+fn certificates_of_peers_that_rustls_does_not_support_are_read() {
     let certificates = Certificates::new();
     certificates
         .make("rsa", &["-newkey", "rsa:2048"])

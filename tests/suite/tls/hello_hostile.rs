@@ -18,7 +18,7 @@ use zbx_tcp::tls_facts::{TlsFacts, TlsVersion};
 use crate::tls::hello::certificates;
 use crate::tls::openssl::{NAME, TlsServer};
 
-/// A recorded answer: its file, the server, and what it tells.
+/// A recorded answer: its file, the server, and the facts in it.
 struct Recorded {
     file: &'static str,
     certificate: &'static str,

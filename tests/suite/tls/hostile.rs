@@ -578,7 +578,7 @@ fn a_server_without_the_key_of_its_certificate_is_refused() {
     }
 }
 
-/// Somebody on the way shows the true certificate, and signs with a key of another kind.
+/// An attacker on the path sends the true certificate, and signs with a key of another kind.
 #[test]
 fn a_signature_that_does_not_fit_the_key_is_a_failure() {
     let certificates = Certificates::new(&[Key::P256]);
@@ -603,7 +603,7 @@ fn a_signature_that_does_not_fit_the_key_is_a_failure() {
 }
 
 #[test]
-fn legacy_does_not_excuse_a_failure_of_a_current_server() {
+fn legacy_does_not_accept_a_failure_of_a_current_server() {
     let certificates = Certificates::new(&[Key::P256]);
     let server = LocalServer::new(&certificates, &[], &rustls::version::TLS12);
     let options = TlsOptions {

@@ -339,7 +339,7 @@ fn defaults_start_tls_only_where_nothing_else_says_how_to_talk() {
     assert_eq!(checked("tls = { min = 1.3 }", &[]), "ok");
     assert_eq!(checked("sni = \"a.example\"\ntls_scan = true", &[]), "ok");
     assert_eq!(checked("tls = true", &[]), "tls_failed");
-    // A service says itself whether it speaks TLS.
+    // A service defines whether it uses TLS.
     assert_eq!(checked("tls = true", &["--service", "ssh"]), "ok");
     assert_eq!(
         checked("tls = true", &["--expect-closed"]),

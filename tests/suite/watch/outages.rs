@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -26,7 +27,7 @@ enum Phase {
     Silent,
     /// It resets each connection.
     Reset,
-    /// It accepts and says nothing.
+    /// It accepts and sends nothing.
     Hanging,
     /// Its greeting comes after the timeout.
     Slow,
@@ -44,25 +45,48 @@ fn wall() -> f64 {
         .as_secs_f64()
 }
 
-/// Serves this port for this time; returns when the phase began.
-fn play(port: u16, phase: Phase, time: Duration) -> f64 {
+/// A port that no other test gets as the source port of a connection while nothing listens on it: it is
+/// below the usual range of those (`ip_local_port_range` of ip(7)).
+fn own_port() -> u16 {
+    static NUMBER: AtomicU16 = AtomicU16::new(0);
+    let process = u16::try_from(std::process::id() % 5000).unwrap();
+    21_000 + process * 2 + NUMBER.fetch_add(1, Ordering::SeqCst)
+}
+
+/// Binds a port. A process that another test just forked holds the last listener for a moment.
+fn retried<T>(bind: impl Fn() -> std::io::Result<T>) -> T {
+    for _ in 0..1000 {
+        if let Ok(bound) = bind() {
+            return bound;
+        }
+        sleep(Duration::from_millis(2));
+    }
+    bind().unwrap()
+}
+
+/// Serves this port for this time, and calls a function before it stops; returns when the phase began.
+fn play(port: u16, phase: Phase, time: Duration, at_end: impl FnOnce()) -> f64 {
     let end = Instant::now() + time;
     match phase {
         Phase::Refused => {
             let began = wall();
             sleep(time);
+            at_end();
             return began;
         }
         Phase::Silent => {
+            // Waits until the port is free.
+            drop(retried(|| TcpListener::bind(("127.0.0.1", port))));
             let full = FullBacklog::on_port(port);
             let began = wall();
             sleep(end.saturating_duration_since(Instant::now()));
+            at_end();
             drop(full);
             return began;
         }
         _ => {}
     }
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let listener = retried(|| TcpListener::bind(("127.0.0.1", port)));
     listener.set_nonblocking(true).unwrap();
     let began = wall();
     let mut held: Vec<(Instant, TcpStream)> = Vec::new();
@@ -91,12 +115,13 @@ fn play(port: u16, phase: Phase, time: Duration) -> f64 {
         }
         sleep(Duration::from_millis(2));
     }
+    at_end();
     began
 }
 
 /// Plays these phases while `watch` runs, and compares its outages with the true ones.
 fn compare(phases: &[(Phase, u64)]) {
-    let port = super::closed_port();
+    let port = own_port();
     let child = program()
         .args([
             "watch",
@@ -112,7 +137,14 @@ fn compare(phases: &[(Phase, u64)]) {
     let mut truth: Vec<(f64, f64, Phase)> = Vec::new();
     let mut last = Phase::Refused;
     for (index, (phase, ms)) in phases.iter().enumerate() {
-        let began = play(port, *phase, Duration::from_millis(*ms));
+        let is_last = index + 1 == phases.len();
+        let began = play(port, *phase, Duration::from_millis(*ms), || {
+            if is_last {
+                signal(&child, "-INT");
+                // The server is there until the run has ended.
+                sleep(Duration::from_millis(500));
+            }
+        });
         match (last, *phase) {
             (Phase::Up, Phase::Up) => {}
             (Phase::Up, phase) => truth.push((began, f64::INFINITY, phase)),
@@ -121,7 +153,6 @@ fn compare(phases: &[(Phase, u64)]) {
         }
         last = *phase;
     }
-    signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let events = events(&text);

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::program::program;
-use crate::scripted_peer::Peer;
+use crate::scripted_peer::{Peer, closed_port};
 use crate::skip;
 
 /// A tmux server of its own with one terminal, in which a shell runs a script.
@@ -156,7 +156,7 @@ fn the_view_follows_the_size() {
 
 #[test]
 fn an_outage_is_shown_with_its_marks() {
-    let port = super::closed_port();
+    let port = closed_port();
     let script = format!("{}\nsleep 60", watch(&port.to_string()));
     let Some(terminal) = Terminal::start(80, 24, &[], &script) else {
         return;
@@ -175,7 +175,7 @@ fn an_outage_is_shown_with_its_marks() {
 
 #[test]
 fn without_unicode_and_colors_the_screen_is_ascii() {
-    let closed = super::closed_port().to_string();
+    let closed = closed_port().to_string();
     for locale in ["C", "zh_CN.GBK", "POSIX"] {
         let script = format!("{}\nsleep 60", watch(&closed));
         let environment = [("LANG", locale), ("NO_COLOR", "1")];
@@ -195,7 +195,7 @@ fn several_targets_are_on_one_screen() {
         Peer::greeting(b"220 ready\r\n"),
         Peer::greeting(b"220 ready\r\n"),
     );
-    let closed = super::closed_port();
+    let closed = closed_port();
     let script = format!(
         "$ZBX watch 127.0.0.1:{} 127.0.0.1:{closed} 127.0.0.1:{} -i 0.1\nsleep 60",
         one.port(),
@@ -305,6 +305,8 @@ fn a_suspended_view_gives_the_terminal_back_and_returns() {
         terminal.keys("Enter");
         terminal.wait(|screen| screen.contains("typed-2"));
         terminal.resize(100, 30);
+        // A pause is noticed if it is longer than a second and two intervals.
+        sleep(Duration::from_millis(1500));
         terminal.tmux(&["send-keys", "-l", "fg"]);
         terminal.keys("Enter");
         let screen =

@@ -12,7 +12,7 @@ class Status:
         self.ids = {}
 
     def items(self, host):
-        """Items as the API has them; `has_value` tells a 0 from an item that never had a value, which reads 0 too."""
+        """Items as the API has them; `has_value` distinguishes the value 0 from no value, which the API also returns as 0."""
         found = self.api.call("item.get", hostids=[self.ids[host]], output="extend", sortfield="key_")
         return [dict(item, host=host, has_value=item["lastclock"] != "0") for item in found]
 

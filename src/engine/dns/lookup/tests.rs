@@ -754,7 +754,8 @@ proptest! {
 }
 
 /// A lookup whose process is stopped from its first query until this long after its deadline, when
-/// the reply to that query is found. Only what the servers have said for certain is the result.
+/// the reply to that query is found. The result contains only facts that were certainly in answers
+/// of the servers.
 #[allow(clippy::disallowed_methods)]
 fn stopped(name: &str, conf: &str, reply: Reply) -> (Status, String) {
     let start = Instant::now();

@@ -127,7 +127,7 @@ impl ClosedConnection {
         self.report.failure = match (inspection.failure, self.report.failure.take()) {
             (Some(failure), Some(first)) if !decides(failure.status) => {
                 let why = format!(
-                    "a further connection that would have decided failed: {}",
+                    "an additional connection, needed for the verdict, failed: {}",
                     failure.text
                 );
                 Some(Arc::new(first.with_reason(&why)))

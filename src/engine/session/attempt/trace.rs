@@ -1,15 +1,16 @@
 //! The trace of an attempt: SYNs with a small time to live, to the address and port of the attempt,
 //! which show how far its own SYN gets.
 //!
-//! Each router on the way discards the SYN whose time to live ends there, and says so (ICMP time
-//! exceeded). The hops are asked in order, one SYN after the other at short intervals, without
-//! waiting for the answers. Each SYN is a connection of its own, so its source port is another one:
-//! a router that distributes flows over several paths may send it on another path.
+//! Each router on the way discards the SYN whose time to live ends there, and answers with ICMP
+//! time exceeded. The SYNs are sent in the order of the hops at short intervals, without waiting
+//! for the answers. Each SYN is a connection of its own, so its source port is another one: a
+//! router that distributes flows over several paths may send it on another path.
 //!
-//! A hop gets one SYN. A second one goes only to hops without an answer up to the first one behind
-//! the last router that answered, since a packet may have been lost; at most [`MAX_REPEATS`]. Each
-//! connection is closed before the kernel would repeat its SYN. The answer of the target, and an
-//! ICMP error other than time exceeded, ends the trace there: no SYN goes to hops behind it.
+//! Each hop gets one SYN. A packet may be lost, so hops without an answer get a second SYN, but
+//! only up to [`BEHIND`] hops behind the last router that answered, and at most [`MAX_REPEATS`]
+//! hops. Each connection is closed before the kernel would repeat its SYN. The answer of the
+//! target, and an ICMP error other than time exceeded, ends the trace there: no SYN goes to hops
+//! behind it.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -25,17 +26,20 @@ use crate::plan::Close;
 pub const MAX_HOPS: u8 = 30;
 /// The most hops that get a second SYN because the first one may have been lost.
 pub const MAX_REPEATS: usize = 5;
+/// How many hops behind the last router that answered get a second SYN: one of them may be a router
+/// that answers no SYN at all.
+const BEHIND: u8 = 3;
 /// The initial retransmission timeout (RFC 6298, section 2): an answer that takes longer is late.
 pub const RETRANSMISSION: Duration = Duration::from_secs(1);
 /// When a SYN is given up: before the kernel would repeat it.
 const LIFETIME: Duration = Duration::from_millis(900);
 /// The time from one SYN to the next, if there is enough time.
 const INTERVAL: Duration = Duration::from_millis(25);
-/// How many intervals the time of the trace has at least.
+/// The time of a trace is divided into at least this many intervals.
 const INTERVALS: u32 = 60;
-/// With less time a trace has no use.
+/// A trace with less time is not started.
 const LEAST_TIME: Duration = Duration::from_millis(100);
-/// A router that answers at so many hops in a row would answer at all others, too.
+/// A router that answers at this many hops in a row would answer at all others, too.
 const LONGEST_ROW: usize = 8;
 /// The time from the start of one round to that of the next. Linux sends 6 ICMP errors to one host
 /// at once, and then one each second (`net.ipv4.icmp_ratelimit`).
@@ -50,7 +54,7 @@ pub(in crate::engine) struct Trace {
     id: AttemptId,
     remote: SocketAddr,
     progress: TraceProgress,
-    /// How many times every hop is asked; `None` for a trace that only repeats what may be lost.
+    /// How many SYNs each hop gets; `None` for a trace that only repeats SYNs that may be lost.
     rounds: Option<NonZeroU32>,
     interval: Duration,
     /// No SYN is sent before this time.
@@ -59,7 +63,7 @@ pub(in crate::engine) struct Trace {
     syns: Vec<TraceSyn>,
     /// The hop behind which no SYN is sent.
     end: u8,
-    /// How often every hop was asked.
+    /// The number of the current round, from 0.
     round: u32,
     round_started: Instant,
     /// The hop of this round that is next.
@@ -177,14 +181,14 @@ impl Trace {
             .is_some_and(|syn| syn.state == SynState::Queued)
     }
 
-    /// Shifts its times by a time that does not count.
+    /// Shifts the start by a time for which the clock of the probe was stopped.
     pub fn shift_clock(&mut self, by: Duration) {
         if let TraceProgress::StartsAt(at) = &mut self.progress {
             *at += by;
         }
     }
 
-    /// Notes why nothing is known.
+    /// Stores why there is no result.
     pub fn fail(&mut self, failure: Failure) {
         self.failure = Some(failure);
     }
@@ -327,7 +331,7 @@ impl Trace {
         self.push(TraceAction::Shutdown(number), actions);
     }
 
-    /// An answer came from this hop: where it ends the path, no SYN goes beyond.
+    /// Handles an answer of this hop: if it ends the path, no SYN is sent to later hops.
     fn limit(&mut self, hop: u8, answer: HopAnswer, actions: &mut Actions) {
         if answer != HopAnswer::TimeExceeded {
             self.end = self.end.min(hop);
@@ -408,8 +412,8 @@ impl Trace {
     fn choice(&self) -> NextSyn {
         let last_of_round = match self.round {
             0 => self.end,
-            // The hops behind the last router that answered were asked once; two are asked again,
-            // since an answer of the first one may be lost.
+            // Of the hops behind the last router that answered, only two get further SYNs, since
+            // the answer of the first one may be lost.
             _ => self.end.min(self.last_hop() + 2),
         };
         if self.next_hop <= last_of_round {
@@ -444,13 +448,12 @@ impl Trace {
         NextSyn::Round(next.max(self.not_before).max(answered.unwrap_or(next)))
     }
 
-    /// The hop that gets a second SYN: it is not behind the first one that did not answer after the
-    /// last router that did, and its first SYN may be lost.
+    /// The hop that gets a second SYN, since its first one may be lost.
     fn next_repeat(&self) -> NextSyn {
-        let behind = self.last_hop() + 1;
-        let first_behind = Some(behind).filter(|hop| *hop <= self.end);
-        let others = (1..=self.last_hop()).filter(|hop| *hop < self.end);
-        let mut candidates = first_behind.into_iter().chain(others);
+        let last = self.last_hop();
+        let behind = (last + 1..=last + BEHIND).filter(|hop| *hop <= self.end);
+        let others = (1..=last).filter(|hop| *hop < self.end);
+        let mut candidates = behind.chain(others);
         let is_lost = |hop: &u8| {
             let sent = usize::from(*hop).checked_sub(1);
             let sent = sent.and_then(|index| self.facts.sent.get(index));
@@ -471,7 +474,7 @@ impl Trace {
         }
     }
 
-    /// How long an answer may take, by the slowest one so far.
+    /// How long to wait for an answer: derived from the slowest one so far.
     fn patience(&self) -> Duration {
         let slowest = self.facts.hops.iter().map(|hop| hop.time).max();
         let least = self.interval * 8;
@@ -519,7 +522,7 @@ impl Trace {
         numbered.filter(|(_, syn)| syn.state != SynState::Closed)
     }
 
-    /// The same, to change them meanwhile.
+    /// The same as a list, so that the SYNs can be changed meanwhile.
     fn numbered(&self) -> Vec<(NonZeroU16, TraceSyn)> {
         self.open().collect()
     }

@@ -82,7 +82,8 @@ impl Attempt {
         self.trace().and_then(Trace::next_wake)
     }
 
-    /// Shifts the times of a trace that has not started by a time that does not count.
+    /// Shifts the times of a trace that has not started by a time for which the clock of the probe
+    /// was stopped.
     pub(super) fn shift_trace(&mut self, by: Duration) {
         if let Some(trace) = self.trace_mut() {
             trace.shift_clock(by);
@@ -119,7 +120,7 @@ impl Attempt {
         true
     }
 
-    /// Ends the trace that runs beside the SYN of this attempt, and returns what it saw.
+    /// Ends the trace that runs beside the SYN of this attempt, and returns its result.
     pub(super) fn end_trace(&mut self, actions: &mut Actions) -> Option<Box<PathFacts>> {
         let mut trace = match self.take_state() {
             AttemptState::Connecting(trace) => trace?,

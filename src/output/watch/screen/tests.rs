@@ -42,7 +42,7 @@ fn a_screen_of_80_by_24() {
     );
     assert_eq!(
         screen[1],
-        "first failed 2026-11-30 03:03:47, refused; 3 outages, down 16.0 s in total"
+        "first failed 03:03:47, refused; 3 outages, down 16.0 s in total"
     );
     assert!(screen[2].contains("connect to 192.0.2.7:25: it is connect_timeout"));
     assert!(
@@ -52,7 +52,7 @@ fn a_screen_of_80_by_24() {
     assert!(text.contains("TTTTT"), "{text}");
     assert!(text.contains("R refused, X reset, T no answer"), "{text}");
     assert!(
-        text.contains("outage  2026-11-30 03:04:37  10.0 s so far  no answer to the SYN"),
+        text.contains("outage  03:04:37  10.0 s so far  no answer to the SYN"),
         "{text}"
     );
     assert!(screen[23].starts_with("q quit   space freeze"));
