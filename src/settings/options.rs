@@ -37,7 +37,13 @@ pub fn check(args: &CheckArgs, default_format: Format) -> Result<CheckRequest, S
     };
     if let Some(word) = args.surplus.iter().find(|word| !word.is_empty()) {
         let word = escaped_prefix(word, 60);
-        let why = format!("unexpected argument `{word}`; see --help");
+        let is_port = word.bytes().all(|byte| byte.is_ascii_digit());
+        let remedy = if is_port {
+            ": a check has one port; for several, use `zbx-tcp batch HOST:22,25 -o text`"
+        } else {
+            "; see --help"
+        };
+        let why = format!("unexpected argument `{word}`{remedy}");
         return Err(SettingsError::new(why));
     }
     Ok(CheckRequest {

@@ -197,6 +197,7 @@ fn the_clock_is_read_in_the_loop_only() {
             "engine/event_loop/unread.rs",
             "commands/batch",
             "commands/discover",
+            "commands/doctor.rs",
             "commands/plugin",
             "commands/services",
         ],
