@@ -84,6 +84,7 @@ impl Layer for Toy {
         };
         Ok(Box::new(ToyConnection {
             stage: Stage::Handshaking(Vec::new()),
+            is_probably_accepted: false,
             output: format!("{word} {host}\n").into_bytes(),
             facts: TlsFacts {
                 how: if self.is_inspection {
@@ -128,6 +129,7 @@ enum Stage {
 
 struct ToyConnection {
     stage: Stage,
+    is_probably_accepted: bool,
     output: Vec<u8>,
     facts: TlsFacts,
     /// Number of bytes of the handshake.
@@ -178,7 +180,7 @@ impl ToyConnection {
                 self.facts.client_cert = Some(true);
                 return Err(LayerError::failed("certificate required"));
             }
-            ACCEPTED => self.stage = Stage::Secured,
+            ACCEPTED => self.is_probably_accepted = true,
             byte => plain.push(!byte),
         }
         Ok(PeerHalf::Open)
@@ -192,6 +194,10 @@ impl LayerConnection for ToyConnection {
 
     fn may_be_refused(&self) -> bool {
         matches!(self.stage, Stage::MayBeRefused)
+    }
+
+    fn is_probably_accepted(&self) -> bool {
+        self.is_probably_accepted
     }
 
     fn read(&mut self, wire: &[u8], plain: &mut Vec<u8>) -> Result<PeerHalf, LayerError> {
