@@ -35,6 +35,13 @@ struct Driver {
 type Outcome = Result<ResolvedAddresses, Failure>;
 
 impl Driver {
+    /// Does all work that is due at this time; each call does a part of it.
+    fn expire_all(&mut self, now: Instant) {
+        for _ in 0..100 {
+            self.resolver.expire(self.poll.registry(), now);
+        }
+    }
+
     fn new(resolv_conf: &str, hosts: &str, port: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
@@ -230,7 +237,7 @@ fn silence_ends_at_the_deadline() {
     assert_eq!(status, Status::ResolveTimeout);
     assert!(
         text.starts_with("resolve mx1: mx1.a.example: no answer from 127.53.")
-            && !text.contains("0.3"),
+            && !text.contains(" 0.3"),
         "{text}"
     );
     assert!(took >= Duration::from_millis(300));
@@ -672,7 +679,7 @@ fn queued_lookups_keep_their_deadlines() {
             time(key),
         );
     }
-    driver.resolver.expire(driver.poll.registry(), time(99));
+    driver.expire_all(time(99));
     // Our own limit says nothing about these names.
     let queued = driver.answers(100, Duration::ZERO);
     assert_eq!(queued.len(), 36);

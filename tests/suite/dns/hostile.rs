@@ -331,7 +331,7 @@ fn a_lookup_that_is_not_answered_soon_does_not_hold_the_capacity_of_others() {
             let due = step * round;
             for after in [due.mul_f64(0.99), due] {
                 let now = start + after;
-                driver.resolver.expire(driver.poll.registry(), now);
+                driver.expire_all(now);
             }
         }
         await_queries(&servers, most * 3 + 1);
