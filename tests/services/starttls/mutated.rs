@@ -433,7 +433,7 @@ fn probe(peers: &[Mutated<'_>]) -> Vec<String> {
 #[test]
 fn no_mutated_peer_is_up_without_a_handshake() {
     let given = std::env::var("ZBX_TCP_STARTTLS_CASES").ok();
-    let cases = given.map_or(12, |cases| cases.parse().unwrap());
+    let cases = given.map_or(3, |cases| cases.parse().unwrap());
     let conversations = conversations();
     let runner = Config {
         cases,
