@@ -18,6 +18,7 @@ use crate::links::{is_page, pages};
 /// Pages with console blocks. They may run at the same time, so each page uses ports of its own.
 const EXECUTED: &[&str] = &[
     "README.md",
+    "README.zh-CN.md",
     "docs/accuracy.md",
     "docs/configuration.md",
     "docs/dialogues.md",
@@ -247,11 +248,10 @@ fn every_status_is_in_its_group() {
         .into_iter()
         .map(|(name, statuses)| format!("| {name} | {} |", statuses.join(", ")));
     let head = ["| group | statuses |", "| --- | --- |"].map(str::to_owned);
-    table_is(
-        "README.md",
-        "statuses",
-        &head.into_iter().chain(rows).collect::<Vec<_>>(),
-    );
+    let table: Vec<_> = head.into_iter().chain(rows).collect();
+    for page in ["README.md", "README.zh-CN.md"] {
+        table_is(page, "statuses", &table);
+    }
 }
 
 /// The built-in services, as `services -o json` prints them.
