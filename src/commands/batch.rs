@@ -167,7 +167,8 @@ pub fn without_targets(error: &str, max_output: &str) -> String {
 /// `config_error` is why a newer configuration is not in force.
 ///
 /// # Errors
-/// A usage error; nothing was sent. An error in the configuration is in the document.
+/// A usage error; nothing was sent. An error in the configuration is no error of this function: the
+/// document contains it.
 #[allow(clippy::disallowed_methods)]
 pub fn json(
     group: &str,

@@ -20,7 +20,7 @@ pub(super) mod worker;
 
 pub use unanswered::UNANSWERED_COUNTS;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::address::Host;
@@ -30,7 +30,7 @@ use crate::engine::event_loop::connection::Connections;
 use crate::engine::event_loop::delays::Delays;
 use crate::engine::event_loop::io::measure;
 use crate::engine::event_loop::memory::ReceiveMemory;
-use crate::engine::event_loop::pending::{ConnectRequest, Parked, Pending, Shortage};
+use crate::engine::event_loop::pending::{ConnectRequest, LimitedSyn, Parked, Pending, Shortage};
 use crate::engine::event_loop::poller::{EVENTS, Poller, SOURCE, STOP};
 use crate::engine::event_loop::sessions::{Sessions, SlotState};
 use crate::engine::event_loop::shutdown::RunDeadline;
@@ -439,6 +439,30 @@ impl<'e, 's> EventLoop<'e, 's> {
         }
     }
 
+    /// Queues a connect of this session; with a small time to live if it is the SYN of a trace.
+    fn request_connect(
+        &mut self,
+        id: SessionId,
+        attempt: AttemptId,
+        address: SocketAddr,
+        limited: Option<LimitedSyn>,
+    ) {
+        let Some(slot) = self.sessions.get(id) else {
+            return;
+        };
+        let session = SessionKey {
+            id,
+            serial: slot.serial,
+        };
+        self.pending.queue_connect(ConnectRequest {
+            session,
+            attempt,
+            address,
+            shortage: Shortage::Nothing,
+            limited,
+        });
+    }
+
     fn perform(&mut self, id: SessionId, action: Action, now: Instant) {
         let Some(slot) = self.sessions.get_mut(id) else {
             return;
@@ -452,19 +476,7 @@ impl<'e, 's> EventLoop<'e, 's> {
                         .start(registry, id.index(), name, family, now, deadline);
                 }
             }
-            Action::Open(attempt, address) => {
-                let session = SessionKey {
-                    id,
-                    serial: slot.serial,
-                };
-                self.pending.queue_connect(ConnectRequest {
-                    session,
-                    attempt,
-                    address,
-                    shortage: Shortage::Nothing,
-                    limited: None,
-                });
-            }
+            Action::Open(attempt, address) => self.request_connect(id, attempt, address, None),
             Action::Secure(attempt, layer) => self.secure(id, attempt, &layer, now),
             Action::Send(attempt, bytes) => {
                 let Some(connection) = slot.connections.of(attempt) else {

@@ -60,6 +60,7 @@ fn read_clock(clock: libc::clockid_t) -> Duration {
 /// The offset of the local time from UTC in seconds at this time, in seconds since 1970; east is
 /// positive (`localtime_r(3)`). 0 if there is none.
 #[allow(
+    deprecated,
     clippy::useless_conversion,
     clippy::unnecessary_cast,
     clippy::cast_possible_truncation,

@@ -1,5 +1,5 @@
 //! The memory that discovered targets need in Zabbix: the configuration cache of the server, whose
-//! size is `CacheSize`. A server whose cache is full ends, and does so again at each start.
+//! size is `CacheSize`. If the cache is full, the server exits, and exits again after each start.
 
 /// What a target of the template *TCP targets* needs, in bytes, with the default items; with all
 /// items (`{$TCP.DETAIL}`) it is 3.5 times as much. Measured in Zabbix 6.0.14 and 7.0.22 by

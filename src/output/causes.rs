@@ -1,15 +1,15 @@
-//! The common causes of the failures of a run: what many targets that are not up have in common,
-//! such as the router that rejects their packets, or the name server that does not answer.
+//! The common causes of the failures of a run, such as a router that rejects the packets to many
+//! targets, or a name server that does not answer.
 //!
 //! Each failed target has a few candidates: the sentences of the facts that it shares with others.
 //! Targets with the same status and the same sentence are a group. The largest group is the first
-//! cause; its targets are taken out of all other groups; then the largest group that is left is the
+//! cause, and its targets are removed from all other groups. The largest remaining group is the
 //! second cause, and so on. So each target counts for one cause at most.
 //!
 //! Targets whose SYN is unanswered and which share nothing else are grouped by the last router that
 //! answered, if their path was traced. Only some targets of a run are traced, so the others of the
-//! same network count with them. The rest is grouped by network, from which no target may have
-//! answered. Such a group is weaker evidence than a shared fact, so it is only formed of the targets
+//! same network count with them. The rest is grouped by network, but only if no target of the network
+//! may have answered. Such a group is weaker evidence than a shared fact, so it is only formed of the targets
 //! that have none.
 
 use std::borrow::Cow;

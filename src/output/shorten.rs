@@ -137,7 +137,7 @@ fn push_field(buffer: &mut Vec<u8>, start: usize, name: &[u8], value: &[u8]) {
     buffer.extend_from_slice(value);
 }
 
-/// The fields of an object, from behind its opening brace: their names and values as written.
+/// The fields of a JSON object whose opening brace was read: the text of each name and value.
 struct Fields<'e>(&'e [u8]);
 
 impl<'e> Iterator for Fields<'e> {

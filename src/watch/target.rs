@@ -20,7 +20,7 @@ pub enum Change {
     OutageBegan,
     /// This outage ended.
     OutageEnded(Outage),
-    /// No probe was made for this long before it.
+    /// The time before this probe in which no probe was made, if it was longer than usual.
     Unwatched(Duration),
     /// The name has other addresses.
     Addresses(AddressChange),

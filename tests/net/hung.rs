@@ -84,19 +84,24 @@ fn all_are(net: &Net, address: &str, steps: &[&str], status: u64, fault: &str) -
 const HELLO: [&str; 4] = ["--send", "hello\\n", "--expect", "answer\\r\\n"];
 const HANGS: &str = "; the peer acknowledged our 6 bytes and says nothing: the service hangs";
 
+/// Asserts that the peer acknowledged the six bytes of [`HELLO`], without a retransmission.
+fn all_acknowledged(results: &[Value]) {
+    for result in results {
+        let tcp = &result["tcp"];
+        assert_eq!(
+            (&tcp["bytes_acked"], &tcp["retransmits"]),
+            (&6.into(), &0.into()),
+            "{result}"
+        );
+    }
+}
+
 #[test]
 fn a_working_service_acknowledges_everything() {
     let Some(net) = Net::direct() else { return };
     for target in [TARGET, TARGET6] {
         let _peer = peer(&net, target, "answer");
-        for result in all_are(&net, target, &HELLO, 0, "") {
-            let tcp = &result["tcp"];
-            assert_eq!(
-                (&tcp["bytes_acked"], &tcp["retransmits"]),
-                (&6.into(), &0.into()),
-                "{result}"
-            );
-        }
+        all_acknowledged(&all_are(&net, target, &HELLO, 0, ""));
     }
 }
 
@@ -106,14 +111,7 @@ fn a_frozen_process_hangs() {
     for target in [TARGET, TARGET6] {
         let peer = peer(&net, target, "answer");
         peer.freeze();
-        for result in all_are(&net, target, &HELLO, 8, HANGS) {
-            let tcp = &result["tcp"];
-            assert_eq!(
-                (&tcp["bytes_acked"], &tcp["retransmits"]),
-                (&6.into(), &0.into()),
-                "{result}"
-            );
-        }
+        all_acknowledged(&all_are(&net, target, &HELLO, 8, HANGS));
     }
 }
 

@@ -542,7 +542,8 @@ fn several_attempts_have_one_trace() {
     as_many_as_promised(&net);
 }
 
-/// A name with a silent address and one that answers is up; with silent ones only, a few are traced.
+/// If one address of a name answers, the target is up and no address is traced. If none answers, a
+/// few of them are traced.
 #[test]
 fn the_addresses_of_a_name_are_traced() {
     let Some(net) = Net::chain(2) else { return };

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread::sleep;
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, PublicKeyData, generate_simple_self_signed};
+use rcgen::{CertifiedKey, KeyPair, PublicKeyData, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -52,23 +52,28 @@ struct Identity {
     pin: String,
 }
 
-static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
-    let names = ["localhost", "127.0.0.1", "example.org"].map(str::to_owned);
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
-    let public = signing_key.subject_public_key_info();
-    let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-    let digest = suite.tls13().unwrap().common.hash_provider.hash(&public);
-    let pin = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
-    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+/// A server with this certificate.
+pub fn server_config(made: &CertifiedKey<KeyPair>) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let provider = rustls::crypto::ring::default_provider();
     let config = ServerConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
+        .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
+    config.into()
+}
+
+static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+    let names = ["localhost", "127.0.0.1", "example.org"].map(str::to_owned);
+    let made = generate_simple_self_signed(names).unwrap();
+    let public = made.signing_key.subject_public_key_info();
+    let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let digest = suite.tls13().unwrap().common.hash_provider.hash(&public);
+    let pin = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
     Identity {
-        config: config.into(),
+        config: server_config(&made),
         pin: pin.collect(),
     }
 });

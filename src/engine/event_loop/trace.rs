@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::engine::event_loop::EventLoop;
 use crate::engine::event_loop::connection::ConnectionPhase;
-use crate::engine::event_loop::pending::{ConnectRequest, LimitedSyn, Shortage};
-use crate::engine::index::{ConnId, SessionId, SessionKey};
+use crate::engine::event_loop::pending::{ConnectRequest, LimitedSyn};
+use crate::engine::index::{ConnId, SessionId};
 use crate::engine::session::action::{AttemptId, Event, TraceAction, TraceEvent, TraceReply};
 use crate::engine::stream::{LimitedAnswer, OpenError, Wire};
 use crate::path_facts::HopAnswer;
@@ -44,20 +44,7 @@ impl EventLoop<'_, '_> {
                 }
             }
             TraceAction::Syn(number, hops, address) => {
-                let Some(slot) = self.sessions.get(id) else {
-                    return;
-                };
-                let session = SessionKey {
-                    id,
-                    serial: slot.serial,
-                };
-                self.pending.queue_connect(ConnectRequest {
-                    session,
-                    attempt,
-                    address,
-                    shortage: Shortage::Nothing,
-                    limited: Some(LimitedSyn { number, hops }),
-                });
+                self.request_connect(id, attempt, address, Some(LimitedSyn { number, hops }));
             }
             TraceAction::Shutdown(number) => {
                 let connection = self.traces.of(id, attempt, number);

@@ -134,8 +134,8 @@ pub enum Action {
 /// What a trace needs. SYNs are named by their number, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TraceAction {
-    /// Deliver [`TraceEvent::Permitted`] if the run has not traced too many targets, this address
-    /// included.
+    /// Deliver [`TraceEvent::Permitted`], unless a trace to this address would exceed the number of
+    /// traces of a run.
     Request(IpAddr),
     /// Send a SYN with this time to live, then deliver [`TraceEvent::Sent`], and
     /// [`TraceEvent::Answered`] if there is an answer.

@@ -14,8 +14,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
+use rcgen::generate_simple_self_signed;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
@@ -23,7 +22,7 @@ use super::conversations::{Conversation, conversations};
 use crate::program::program;
 use crate::scripted_peer::Peer;
 use crate::tls_peer::Turn::{self, FallsSilent, Receives, SaysSplit, Sends, ShutsDown, StartsTls};
-use crate::tls_peer::{config, pin, take_turns};
+use crate::tls_peer::{config, pin, server_config, take_turns};
 
 /// The timeout of each probe, and how much longer all probes of a case may take: the machine may be
 /// busy.
@@ -230,17 +229,8 @@ impl Write for Corrupting {
 }
 
 fn other_config() -> Arc<ServerConfig> {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
-    let provider = rustls::crypto::ring::default_provider();
-    let config = ServerConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    config.into()
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    server_config(&generate_simple_self_signed(names).unwrap())
 }
 
 /// Runs the script for one client. Sets `is_secured` if the server has completed the handshake: then
